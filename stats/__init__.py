@@ -1,0 +1,1 @@
+"""Group tests, effect sizes, corrections for multiplicity and classification performance with intervals."""

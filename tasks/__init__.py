@@ -1,0 +1,1 @@
+"""One step a file: read files, call a library function, write the result atomically."""
