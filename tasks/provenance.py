@@ -1,0 +1,253 @@
+"""Atomic writing, hashes, and the sidecar that says where an output came from and whether it still holds.
+
+A step's key is a hash over what decides its result: the settings it uses, its inputs, its weights and the version of its code. It
+holds no paths, times or host names, so a study that moved to another folder or machine keeps its state.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Final
+
+from features.frame_table import Column
+
+FILE_MODE: Final = 0o600
+FOLDER_MODE: Final = 0o700
+
+_RECORDED_PACKAGES: Final = (
+    "facetrace", "av", "decord", "insightface", "numpy", "opencv-python", "pandas", "prefect", "pyarrow", "scikit-learn",
+    "scipy", "statsmodels", "torch", "torchvision", "xgboost",
+)  # fmt: skip
+
+
+def make_folder(folder: Path) -> Path:
+    """Create a folder and its missing parents, readable by its owner alone."""
+    missing = [folder, *folder.parents]
+    for path in reversed([path for path in missing if not path.exists()]):
+        path.mkdir(mode=FOLDER_MODE, exist_ok=True)
+    return folder
+
+
+@contextmanager
+def write_atomic(path: Path) -> Iterator[Path]:
+    """A temporary path in the folder of `path`; on success it is flushed to disk and takes its name, on failure it is removed.
+
+    Parameters
+    ----------
+    path
+        Where the finished file shall stand. Its folder is created where it is missing.
+
+    Yields
+    ------
+    Path
+        The file to write to; same suffix as `path`.
+    """
+    make_folder(path.parent)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem[:80]}.", suffix=f".tmp{path.suffix}")
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        temporary.chmod(FILE_MODE)
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text_atomic(path: Path, text: str) -> None:
+    """Write `text` as UTF-8, atomically."""
+    with write_atomic(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json_atomic(path: Path, value: Any) -> None:
+    """Write `value` as indented JSON, atomically; NaN is refused."""
+    write_text_atomic(path, json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def sha256_file(path: Path) -> str:
+    """Hexadecimal SHA-256 of a file, read in pieces."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def software_versions() -> dict[str, str]:
+    """Versions of Python and of the packages that decide numbers."""
+    versions = {"python": platform.python_version()}
+    for package in _RECORDED_PACKAGES:
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return versions
+
+
+@dataclass(frozen=True)
+class Step:
+    """What decides the result of one step.
+
+    Attributes
+    ----------
+    name
+        Name of the step, such as ``extract``.
+    code_version
+        Raised whenever a change of the code changes the step's numbers.
+    settings
+        The settings that this step uses, as JSON values.
+    inputs
+        Study-relative name of each input -> its SHA-256.
+    weights
+        Name of each weights file -> its SHA-256.
+    """
+
+    name: str
+    code_version: int
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    weights: Mapping[str, str] = field(default_factory=dict)
+
+    def described(self) -> dict[str, Any]:
+        """The step as JSON values, in a fixed order."""
+        return {
+            "step": self.name,
+            "code_version": self.code_version,
+            "settings": json.loads(json.dumps(self.settings, sort_keys=True, default=str)),
+            "inputs": dict(sorted(self.inputs.items())),
+            "weights": dict(sorted(self.weights.items())),
+        }
+
+    @property
+    def key(self) -> str:
+        """SHA-256 over `described`."""
+        return hashlib.sha256(json.dumps(self.described(), sort_keys=True).encode()).hexdigest()
+
+
+def sidecar_path(output: Path) -> Path:
+    """The sidecar of an output: the same name with ``.json``."""
+    return output.with_suffix(".json")
+
+
+def write_sidecar(
+    output: Path,
+    step: Step,
+    *,
+    description: str,
+    columns: Sequence[Column] = (),
+    started: datetime,
+    facts: Mapping[str, Any] | None = None,
+) -> None:
+    """Write beside `output` what it is, what made it, and its own hash.
+
+    Parameters
+    ----------
+    output
+        A finished output file.
+    step
+        The step that made it.
+    description
+        What the output is, in a sentence.
+    columns
+        Its data dictionary, where it is a table.
+    started
+        When the step began, with time zone.
+    facts
+        Further facts, such as which reader was used.
+    """
+    dictionary = {
+        column.name: {
+            key: value
+            for key, value in {
+                "description": column.description,
+                "dtype": column.dtype,
+                "unit": column.unit or None,
+                "range": [column.low, column.high] if (column.low, column.high) != (None, None) else None,
+                "levels": column.levels or None,
+            }.items()
+            if value is not None
+        }
+        for column in columns
+    }
+    write_json_atomic(
+        sidecar_path(output),
+        {
+            "description": description,
+            "columns": dictionary,
+            "step_key": step.key,
+            **step.described(),
+            "output_sha256": sha256_file(output),
+            "facts": dict(facts or {}),
+            "software": software_versions(),
+            "started": started.isoformat(timespec="seconds"),
+            "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        },
+    )
+
+
+def read_sidecar(output: Path) -> dict[str, Any] | None:
+    """The sidecar of `output`; None where it is missing or damaged, so that the step runs again."""
+    try:
+        value = json.loads(sidecar_path(output).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def why_stale(output: Path, step: Step) -> str | None:
+    """Why a step has to run, or None where its output still holds.
+
+    Parameters
+    ----------
+    output
+        Output of the step.
+    step
+        The step as it would run now.
+
+    Returns
+    -------
+    str or None
+        ``missing``, ``altered``, or what changed, such as ``detection.confidence 0.7 -> 0.8``.
+    """
+    sidecar = read_sidecar(output)
+    if not output.exists() or sidecar is None:
+        return "missing"
+    if sidecar.get("step_key") != step.key:
+        return _differences(sidecar, step.described()) or "changed"
+    if sidecar.get("output_sha256") != sha256_file(output):
+        return "altered"
+    return None
+
+
+def _differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
+    changes = []
+    for part in ("code_version", "settings", "inputs", "weights"):
+        before, after = _flatten(old.get(part), part), _flatten(new.get(part), part)
+        for name in sorted(before.keys() | after.keys()):
+            if before.get(name) == after.get(name):
+                continue
+            if part in {"inputs", "weights"}:
+                changes.append(f"{name.partition('.')[2]} changed")
+            else:
+                label = name.removeprefix("settings.")
+                changes.append(f"{label} {before.get(name)} -> {after.get(name)}")
+    return ", ".join(changes)
+
+
+def _flatten(value: Any, prefix: str) -> dict[str, Any]:
+    if isinstance(value, Mapping):
+        flat: dict[str, Any] = {}
+        for name, item in value.items():
+            flat |= _flatten(item, f"{prefix}.{name}")
+        return flat
+    return {prefix: value}

@@ -1,0 +1,180 @@
+"""Parquet tables in and out: types that R reads, row groups of bounded size, atomic writes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from features.frame_table import Column, columns, validate
+from tasks.errors import InvalidInputError
+from tasks.provenance import write_atomic
+
+ROW_GROUP: Final = 4096
+"""Rows of a row group at most."""
+
+_ARROW_TYPES: Final = {
+    "int32": pa.int32(),
+    "float32": pa.float32(),
+    "float64": pa.float64(),
+    "bool": pa.bool_(),
+    "string": pa.string(),
+}
+
+
+def arrow_schema(table_columns: Sequence[Column]) -> pa.Schema:
+    """Arrow schema of a table, descriptions as field metadata."""
+    return pa.schema(
+        [pa.field(c.name, _ARROW_TYPES[c.dtype], metadata={"description": c.description}) for c in table_columns]
+    )
+
+
+def infer_columns(table: pd.DataFrame, described: Sequence[Column] = ()) -> tuple[Column, ...]:
+    """Columns of `table`: those described, and for the rest a type that R reads well.
+
+    Parameters
+    ----------
+    table
+        Any table without nested values.
+    described
+        Columns that are known; their types hold.
+
+    Raises
+    ------
+    ValueError
+        If a column holds something other than numbers, booleans or text.
+    """
+    known = {column.name: column for column in described}
+    found = []
+    for name in table:
+        values = table[name]
+        if name in known:
+            found.append(known[name])
+        elif pd.api.types.is_bool_dtype(values):
+            found.append(Column(str(name), "bool", ""))
+        elif pd.api.types.is_integer_dtype(values):
+            found.append(Column(str(name), "int32", ""))
+        elif pd.api.types.is_float_dtype(values):
+            found.append(Column(str(name), "float64", ""))
+        elif pd.api.types.is_string_dtype(values) or values.isna().all():
+            found.append(Column(str(name), "string", ""))
+        else:
+            raise ValueError(f"Expected numbers, booleans or text in column {name}, got {values.dtype}.")
+    return tuple(found)
+
+
+def write_table(table: pd.DataFrame, path: Path, *, described: Sequence[Column] = ()) -> tuple[Column, ...]:
+    """Write a table as Parquet (zstd), atomically and without an index column.
+
+    Parameters
+    ----------
+    table
+        The rows.
+    path
+        Where to.
+    described
+        Columns whose type and description are known.
+
+    Returns
+    -------
+    tuple of Column
+        The columns as written, for the sidecar.
+    """
+    written = infer_columns(table, described)
+    arrow = pa.Table.from_pandas(table, schema=arrow_schema(written), preserve_index=False)
+    with write_atomic(path) as temporary:
+        pq.write_table(arrow.replace_schema_metadata(None), temporary, compression="zstd", row_group_size=ROW_GROUP)
+    return written
+
+
+def read_table(path: Path, *, only: Sequence[str] | None = None) -> pd.DataFrame:
+    """Read a Parquet table.
+
+    Parameters
+    ----------
+    path
+        A table written by `write_table` or `frame_table_writer`.
+    only
+        Columns to read; all where None.
+
+    Raises
+    ------
+    InvalidInputError
+        If the file is missing or no Parquet.
+    """
+    try:
+        return pd.read_parquet(path, columns=list(only) if only is not None else None)
+    except FileNotFoundError as error:
+        raise InvalidInputError(f"Expected the table {path.name}, but it is missing. Run the step before.") from error
+    except (pa.ArrowInvalid, OSError) as error:
+        raise InvalidInputError(
+            f"Expected Parquet in {path.name}, but it cannot be read ({error}). Delete it and run again."
+        ) from error
+
+
+class FrameTableWriter:
+    """Appends rows to a frame table in row groups.
+
+    Parameters
+    ----------
+    writer
+        Open Parquet writer.
+    aus
+        Action units of the attribute model.
+    """
+
+    def __init__(self, writer: pq.ParquetWriter, aus: Sequence[str]) -> None:
+        self._writer = writer
+        self._aus = tuple(aus)
+        self._schema = arrow_schema(columns(aus))
+        self._pending: list[pd.DataFrame] = []
+        self.n_rows = 0
+
+    def append(self, rows: pd.DataFrame) -> None:
+        """Add checked rows; a full row group goes to disk.
+
+        Raises
+        ------
+        ValueError
+            If the rows break the contract of `features.frame_table`.
+        """
+        validate(rows, self._aus)
+        self._pending.append(rows)
+        self.n_rows += len(rows)
+        if sum(map(len, self._pending)) >= ROW_GROUP:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what is pending."""
+        if self._pending:
+            table = pa.Table.from_pandas(pd.concat(self._pending), schema=self._schema, preserve_index=False)
+            self._writer.write_table(table.replace_schema_metadata(None), row_group_size=ROW_GROUP)
+            self._pending = []
+
+
+@contextmanager
+def frame_table_writer(path: Path, aus: Sequence[str]) -> Iterator[FrameTableWriter]:
+    """Open a frame table for writing in pieces; it takes its name when the block ends without an error.
+
+    Parameters
+    ----------
+    path
+        The finished table.
+    aus
+        Action units of the attribute model.
+
+    Yields
+    ------
+    FrameTableWriter
+    """
+    with write_atomic(path) as temporary, pq.ParquetWriter(
+        temporary, arrow_schema(columns(aus)), compression="zstd"
+    ) as parquet:
+        writer = FrameTableWriter(parquet, aus)
+        yield writer
+        writer.flush()
