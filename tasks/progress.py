@@ -1,0 +1,78 @@
+"""Progress of long work: bars in a terminal, plain lines with the time left in a log."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final, Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+_SECONDS_BETWEEN_LINES: Final = 10.0
+
+
+class Reporter(Protocol):
+    """Told how far a piece of work is."""
+
+    def __call__(self, name: str, done: int, total: int) -> None:
+        """`done` of `total` units of the work `name` are finished."""
+
+
+def silent(name: str, done: int, total: int) -> None:  # noqa: ARG001
+    """A reporter that says nothing."""
+
+
+class _Lines:
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._state: dict[str, tuple[float, float]] = {}
+
+    def __call__(self, name: str, done: int, total: int) -> None:
+        now = time.monotonic()
+        with self._lock:
+            begun, last = self._state.get(name, (now, -1e9))
+            due = now - last >= _SECONDS_BETWEEN_LINES or done >= total
+            self._state[name] = (begun, now if due else last)
+        if due:
+            left = (now - begun) / done * (total - done) if done else 0.0
+            print(f"{name}: {done}/{total}, {_minutes(left)} left", file=sys.stderr, flush=True)  # noqa: T201
+
+
+def _minutes(seconds: float) -> str:
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d} min"
+
+
+@contextmanager
+def show_progress() -> Iterator[Reporter]:
+    """A reporter that fits where standard error goes: rich bars in a terminal, else a line every ten seconds.
+
+    Yields
+    ------
+    Reporter
+    """
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield _Lines()
+        return
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=console,
+    ) as bars:
+        known: dict[str, object] = {}
+        lock = threading.Lock()
+
+        def report(name: str, done: int, total: int) -> None:
+            with lock:
+                if name not in known:
+                    known[name] = bars.add_task(name, total=total)
+                bars.update(known[name], completed=done, total=total)  # type: ignore[arg-type]
+
+        yield report
