@@ -59,7 +59,7 @@ class VideoSettings(Section):
     min_duration_s: Annotated[float, Field(ge=0)] = 1.0
     """Seconds; a shorter recording fails with this reason."""
     batch_frames: Annotated[int, Field(ge=1, le=256)] = 16
-    """Frames that are decoded and measured together; memory grows with it."""
+    """Frames that are decoded and go through the networks together; memory grows with it."""
 
 
 class DetectionSettings(Section):
@@ -107,8 +107,6 @@ class AttributeSettings(Section):
 
     weights: str = "demo-attributes"
     """Name in models/weights.toml, or the path of a .safetensors checkpoint of your own, relative to the study folder."""
-    batch_crops: Annotated[int, Field(ge=1, le=512)] = 32
-    """Face crops that go through the network together."""
     allow_demo_weights: bool = False
     """Demo weights were trained on rendered faces. On recordings of people they are refused unless this is true, and every table and
     report made with them says so."""

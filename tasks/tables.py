@@ -136,23 +136,24 @@ class FrameTableWriter:
         self.n_rows = 0
 
     def append(self, rows: pd.DataFrame) -> None:
-        """Add checked rows; a full row group goes to disk.
-
-        Raises
-        ------
-        ValueError
-            If the rows break the contract of `features.frame_table`.
-        """
-        validate(rows, self._aus)
+        """Add rows; a full row group is checked and goes to disk."""
         self._pending.append(rows)
         self.n_rows += len(rows)
         if sum(map(len, self._pending)) >= ROW_GROUP:
             self.flush()
 
     def flush(self) -> None:
-        """Write what is pending."""
+        """Check and write what is pending.
+
+        Raises
+        ------
+        ValueError
+            If the rows break the contract of `features.frame_table`.
+        """
         if self._pending:
-            table = pa.Table.from_pandas(pd.concat(self._pending), schema=self._schema, preserve_index=False)
+            rows = pd.concat(self._pending, ignore_index=True)
+            validate(rows, self._aus)
+            table = pa.Table.from_pandas(rows, schema=self._schema, preserve_index=False)
             self._writer.write_table(table.replace_schema_metadata(None), row_group_size=ROW_GROUP)
             self._pending = []
 

@@ -1,0 +1,275 @@
+"""From a session video to its frame table, in one pass.
+
+Each recording is decoded in batches, the participant's face is found and cut out of the full-resolution frame, the attribute
+network reads it, and rows go to Parquet in row groups. Decoding, detection and attributes run in three threads that are at most two
+batches apart, so memory does not depend on the length of the recording.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from features.attributes.model import AttributeModel
+from features.faces.alignment import align_face, crop_box
+from features.faces.detector import FaceDetector
+from features.faces.pose import head_pose
+from features.faces.postprocessing import Detections
+from features.faces.quality import brightness, sharpness
+from features.faces.target import TargetTracker
+from features.frame_table import BOX, LANDMARKS, POSE, columns, empty_rows
+from tasks.pipelining import prefetch
+from tasks.progress import Reporter, silent
+from tasks.provenance import Step, write_sidecar
+from tasks.settings import AttributeSettings, DetectionSettings, QualitySettings, TargetSettings, VideoSettings
+from tasks.study import SessionVideo
+from tasks.tables import frame_table_writer
+from tasks.videos import FrameBatch, VideoReader
+from tasks.weights import Weights
+
+CODE_VERSION: Final = 1
+"""Raised when a change here or in `features.faces` or `features.attributes` changes frame tables."""
+
+LOW_SCORE_FLOOR: Final = 0.3
+"""Faces that score between this and detection.confidence make a frame ``low_score`` instead of ``no_face``."""
+
+
+@dataclass(frozen=True)
+class ExtractionSettings:
+    """The sections that extraction uses."""
+
+    video: VideoSettings
+    detection: DetectionSettings
+    target: TargetSettings
+    quality: QualitySettings
+    attributes: AttributeSettings
+
+    def deciding(self) -> dict[str, Any]:
+        """The settings that decide the frame table, as JSON values."""
+        return {
+            "video.reader": self.video.reader,
+            **{f"detection.{name}": value for name, value in self.detection.model_dump(mode="json").items()},
+            **{f"target.{name}": value for name, value in self.target.model_dump(mode="json").items()},
+            **{f"quality.{name}": value for name, value in self.quality.model_dump(mode="json").items()},
+        }
+
+
+@dataclass(frozen=True)
+class Networks:
+    """The two networks of extraction with the weights that they hold."""
+
+    detector: FaceDetector
+    attributes: AttributeModel
+    weights: tuple[Weights, Weights]
+
+    @property
+    def demo(self) -> bool:
+        """Whether one of them holds demo weights."""
+        return any(item.demo for item in self.weights)
+
+
+@dataclass(frozen=True)
+class _Measured:
+    rows: pd.DataFrame
+    crops: NDArray[np.uint8]
+
+
+def extraction_step(
+    video: SessionVideo, *, video_sha256: str, settings: ExtractionSettings, weights: tuple[Weights, ...]
+) -> Step:
+    """What decides the frame table of a recording."""
+    return Step(
+        name="extract",
+        code_version=CODE_VERSION,
+        settings=settings.deciding(),
+        inputs={f"{video.participant_id}/{video.session}/{video.task}": video_sha256},
+        weights={item.name: item.sha256 for item in weights},
+    )
+
+
+def extract_video(
+    video: SessionVideo,
+    *,
+    output: Path,
+    step: Step,
+    settings: ExtractionSettings,
+    networks: Networks,
+    rendered: bool,
+    progress: Reporter = silent,
+) -> dict[str, Any]:
+    """Write the frame table of one recording and its sidecar.
+
+    Parameters
+    ----------
+    video
+        The recording.
+    output
+        Where the table goes.
+    step
+        From `extraction_step`.
+    settings
+        Sections that this step uses.
+    networks
+        Loaded networks.
+    rendered
+        Whether the recording shows rendered faces.
+    progress
+        Told after each batch.
+
+    Returns
+    -------
+    dict
+        Facts of the pass: rows, rows by reason, reader and its notes, target switches.
+
+    Raises
+    ------
+    InvalidInputError
+        If the recording cannot be read at all.
+    """
+    started = datetime.now(UTC)
+    reasons: Counter[str] = Counter()
+    aus = networks.attributes.aus
+    with VideoReader(video.path, reader=settings.video.reader) as reader, frame_table_writer(output, aus) as writer:
+        measurer = FaceMeasurer(video, settings=settings, networks=networks)
+        total = len(reader.clock.times_s)
+        with (
+            prefetch(reader.batches(settings.video.batch_frames)) as batches,
+            prefetch(map(measurer.measure, batches)) as measured,
+        ):
+            for item in measured:
+                rows = _read_attributes(item, networks.attributes)
+                writer.append(rows)
+                reasons.update(rows["invalid_reason"])
+                progress(f"sub-{video.participant_id}", writer.n_rows, total)
+        facts = {
+            "n_frames": writer.n_rows,
+            "frames_by_reason": dict(sorted(reasons.items())),
+            "reader": reader.reader_used,
+            "reader_notes": list(reader.notes),
+            "frame_size": [reader.width, reader.height],
+            "target_switches": [
+                {"frame": item.frame, "time_s": round(item.time_s, 3), "reason": item.reason}
+                for item in measurer.tracker.switches
+            ],
+            "demo_weights": networks.demo,
+            "rendered": rendered,
+            "aus": list(aus),
+        }
+    write_sidecar(
+        output,
+        step,
+        description="One row for every frame of the recording: the participant's face and its attributes",
+        columns=columns(aus),
+        started=started,
+        facts=facts,
+    )
+    return facts
+
+
+class FaceMeasurer:
+    """Finds the participant's face in batches of frames, in order, and cuts it out.
+
+    Parameters
+    ----------
+    video
+        Names for the rows.
+    settings, networks
+        As in `extract_video`.
+    """
+
+    def __init__(self, video: SessionVideo, *, settings: ExtractionSettings, networks: Networks) -> None:
+        self._video = video
+        self._settings = settings
+        self._detector = networks.detector
+        self._aus = networks.attributes.aus
+        self._crop_size = networks.attributes.input_size
+        self.tracker = TargetTracker(max_gap_s=settings.target.max_gap_s, min_iou=settings.target.min_iou)
+
+    def measure(self, batch: FrameBatch) -> _Measured:
+        """Rows of a batch without signals, and a crop for each valid row."""
+        rows = _begin_rows(batch, self._video, self._aus)
+        values = {name: rows[name].to_numpy().copy() for name in rows.columns}
+        decoded = np.flatnonzero(batch.decoded)
+        found = self._detector.detect(batch.pixels[decoded]) if decoded.size else []
+        crops = []
+        for row, detections in zip(decoded, found, strict=True):
+            crop = self._measure_frame(values, row, detections, batch)
+            if crop is not None:
+                crops.append(crop)
+        size = self._crop_size
+        stacked = np.stack(crops) if crops else np.zeros((0, size, size, 3), dtype=np.uint8)
+        return _Measured(pd.DataFrame(values).astype(rows.dtypes), stacked)
+
+    def _measure_frame(
+        self, values: dict[str, Any], row: int, detections: Detections, batch: FrameBatch
+    ) -> NDArray[np.uint8] | None:
+        sure = detections.scores >= self._settings.detection.confidence
+        values["n_faces"][row] = int(sure.sum())
+        faces = detections.select(sure)
+        target = self.tracker.update(faces, frame=int(batch.index[row]), time_s=float(batch.time_s[row]))
+        if target is None:
+            if sure.any():
+                reason = "not_target"
+            else:
+                reason = "low_score" if len(detections.scores) else "no_face"
+            values["invalid_reason"][row] = reason
+            return None
+        box, landmarks = faces.boxes[target], faces.landmarks[target]
+        pixels = batch.pixels[row]
+        aligned = align_face(pixels, landmarks, size=224)
+        pose = head_pose(landmarks, box)
+        _set(values, row, BOX, box)
+        _set(values, row, LANDMARKS, landmarks.ravel())
+        _set(values, row, POSE, pose)
+        values["face_score"][row] = faces.scores[target]
+        values["sharpness"][row] = sharpness(aligned)
+        values["brightness"][row] = brightness(aligned)
+        reason = self._why_invalid(box, pose, values["sharpness"][row])
+        values["invalid_reason"][row] = reason
+        values["valid"][row] = reason == "ok"
+        if reason != "ok":
+            return None
+        return aligned if self._settings.detection.mode == "aligned" else self._box_crop(pixels, box)
+
+    def _why_invalid(self, box: NDArray[np.float32], pose: tuple[float, float, float], sharp: float) -> str:
+        quality = self._settings.quality
+        if min(box[2] - box[0], box[3] - box[1]) < quality.min_face_px:
+            return "too_small"
+        if abs(pose[0]) > quality.max_yaw_deg or abs(pose[1]) > quality.max_pitch_deg:
+            return "extreme_pose"
+        return "blurred" if sharp < quality.min_sharpness else "ok"
+
+    def _box_crop(self, pixels: NDArray[np.uint8], box: NDArray[np.float32]) -> NDArray[np.uint8]:
+        return crop_box(pixels, box, size=512)
+
+
+def _begin_rows(batch: FrameBatch, video: SessionVideo, aus: tuple[str, ...]) -> pd.DataFrame:
+    rows = empty_rows(len(batch.index), aus)
+    rows["participant_id"] = video.participant_id
+    rows["session"] = video.session
+    rows["task"] = video.task
+    rows["frame"] = batch.index.astype(np.int32)
+    rows["time_s"] = batch.time_s
+    rows.loc[~batch.decoded, "invalid_reason"] = "decode_error"
+    return rows
+
+
+def _set(values: dict[str, Any], row: int, names: tuple[str, ...], numbers: Any) -> None:
+    for name, number in zip(names, numbers, strict=True):
+        values[name][row] = number
+
+
+def _read_attributes(measured: _Measured, attributes: AttributeModel) -> pd.DataFrame:
+    rows = measured.rows
+    if len(measured.crops):
+        signals = attributes.predict(measured.crops)
+        rows.loc[rows["valid"].to_numpy(), list(attributes.signals)] = signals
+    return rows
+
