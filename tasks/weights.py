@@ -6,6 +6,7 @@ Nothing here runs by itself: a flow that misses a file stops with exit code 6 an
 from __future__ import annotations
 
 import os
+import pickle
 import shutil
 import tomllib
 import urllib.error
@@ -251,7 +252,7 @@ def load_state_dict(weights: Weights) -> Mapping[str, Any]:
                 data = archive.read(members[0])
     try:
         state: Mapping[str, Any] = torch.load(BytesIO(data), map_location="cpu", weights_only=True)
-    except (RuntimeError, ValueError, EOFError) as error:
+    except (RuntimeError, ValueError, EOFError, LookupError, pickle.UnpicklingError) as error:
         raise WeightsError(f"Expected a PyTorch state dict in {weights.path.name}, got: {error}.") from error
     return state
 
