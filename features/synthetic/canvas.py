@@ -1,0 +1,198 @@
+"""Drawing in face units on a plane of pixels: antialiased polygons, strokes and discs, soft edges, Gaussian bumps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import comb
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from features.synthetic.identity import RGB
+
+Image = NDArray[np.float32]
+Mask = NDArray[np.uint8]
+Points = NDArray[np.float64]
+
+_SHIFT = 4  # OpenCV takes polygon corners in 1/16 pixel
+
+
+@dataclass(frozen=True, slots=True)
+class Plane:
+    """A rectangle of face units, sampled with `scale` pixels per unit."""
+
+    scale: float
+    left: float = -1.25
+    top: float = -1.60
+    right: float = 1.25
+    bottom: float = 1.50
+
+    @property
+    def width(self) -> int:
+        return int(np.ceil((self.right - self.left) * self.scale))
+
+    @property
+    def height(self) -> int:
+        return int(np.ceil((self.bottom - self.top) * self.scale))
+
+    def to_pixels(self, points: Points) -> Points:
+        """Pixel coordinates (pixel centres at integers) of points (..., 2) in face units."""
+        return (np.asarray(points) - (self.left, self.top)) * self.scale - 0.5
+
+    def row(self, y: float) -> int:
+        """Row at height `y`, clipped to the plane."""
+        return int(np.clip(round((y - self.top) * self.scale), 0, self.height))
+
+    def x_axis(self) -> NDArray[np.float32]:
+        return np.asarray((np.arange(self.width) + 0.5) / self.scale + self.left, dtype=np.float32)
+
+    def y_axis(self) -> NDArray[np.float32]:
+        return np.asarray((np.arange(self.height) + 0.5) / self.scale + self.top, dtype=np.float32)
+
+    def bump(self, x: float, y: float, sigma_x: float, sigma_y: float) -> NDArray[np.float32]:
+        """A Gaussian of height 1 on the whole plane, (height, width) float32."""
+        along_x = np.exp(-0.5 * ((self.x_axis() - x) / sigma_x) ** 2)
+        along_y = np.exp(-0.5 * ((self.y_axis() - y) / sigma_y) ** 2)
+        return np.asarray(np.outer(along_y, along_x), dtype=np.float32)
+
+    def mirrored_bumps(self, x: float, y: float, sigma_x: float, sigma_y: float) -> NDArray[np.float32]:
+        """The sum of the bumps at (x, y) and (-x, y)."""
+        return self.bump(x, y, sigma_x, sigma_y) + self.bump(-x, y, sigma_x, sigma_y)
+
+
+class Painter:
+    """Paints on an RGB float32 image (height, width, 3), values 0..1, that covers `plane`."""
+
+    def __init__(self, image: Image, plane: Plane) -> None:
+        self.image = image
+        self.plane = plane
+
+    def polygon(
+        self, points: Points, colour: RGB, *, opacity: float = 1.0, soft: float = 0.0, clip: Points | None = None
+    ) -> None:
+        """Fill a closed polygon; `soft` is the standard deviation of the edge blur in face units."""
+        window = self._window(points, 3 * soft)
+        if window is not None and opacity > 0:
+            mask = window.blank()
+            cv2.fillPoly(mask, [window.corners(points)], 255, cv2.LINE_AA, _SHIFT)
+            self._blend(window, mask, colour, opacity, soft, clip)
+
+    def strokes(
+        self,
+        curves: Sequence[Points],
+        thickness: float,
+        colour: RGB,
+        *,
+        opacity: float = 1.0,
+        soft: float = 0.0,
+        clip: Points | None = None,
+    ) -> None:
+        """Draw open curves (n, 2), all of one thickness in face units."""
+        window = self._window(np.concatenate(list(curves)), thickness + 3 * soft)
+        if window is not None and opacity > 0:
+            mask = window.blank()
+            pixels, strength = line_width(thickness, self.plane.scale)
+            lines = [window.corners(curve) for curve in curves]
+            cv2.polylines(mask, lines, False, 255, pixels, cv2.LINE_AA, _SHIFT)
+            self._blend(window, mask, colour, opacity * strength, soft, clip)
+
+    def ellipse(
+        self,
+        centre: Sequence[float] | Points,
+        radius_x: float,
+        radius_y: float,
+        colour: RGB,
+        *,
+        opacity: float = 1.0,
+        soft: float = 0.0,
+        clip: Points | None = None,
+    ) -> None:
+        """Fill an axis-parallel ellipse."""
+        outline = ellipse_points(centre, radius_x, radius_y)
+        self.polygon(outline, colour, opacity=opacity, soft=soft, clip=clip)
+
+    def _window(self, points: Points, margin: float) -> _Window | None:
+        pixels = self.plane.to_pixels(points)
+        extra = margin * self.plane.scale + 2
+        low = np.floor(pixels.min(axis=0) - extra).astype(int)
+        high = np.ceil(pixels.max(axis=0) + extra).astype(int) + 1
+        x0, y0 = max(low[0], 0), max(low[1], 0)
+        x1, y1 = min(high[0], self.plane.width), min(high[1], self.plane.height)
+        if x1 <= x0 or y1 <= y0:
+            return None
+        return _Window(self.plane, int(x0), int(y0), int(x1), int(y1))
+
+    def _blend(
+        self, window: _Window, mask: Mask, colour: RGB, opacity: float, soft: float, clip: Points | None
+    ) -> None:
+        if soft * self.plane.scale > 0.3:
+            mask = cv2.GaussianBlur(mask, (0, 0), soft * self.plane.scale)  # type: ignore[assignment]
+        weight = mask.astype(np.float32) * (opacity / 255.0)
+        if clip is not None:
+            inside = window.blank()
+            cv2.fillPoly(inside, [window.corners(clip)], 255, cv2.LINE_AA, _SHIFT)
+            weight *= inside.astype(np.float32) / 255.0
+        area = self.image[window.y0 : window.y1, window.x0 : window.x1]
+        area += weight[..., None] * (np.asarray(colour, dtype=np.float32) - area)
+
+
+@dataclass(frozen=True, slots=True)
+class _Window:
+    """The pixels of a plane that one drawing touches."""
+
+    plane: Plane
+    x0: int
+    y0: int
+    x1: int
+    y1: int
+
+    def blank(self) -> Mask:
+        return np.zeros((self.y1 - self.y0, self.x1 - self.x0), dtype=np.uint8)
+
+    def corners(self, points: Points) -> NDArray[np.int32]:
+        return sixteenths(self.plane.to_pixels(points) - (self.x0, self.y0))
+
+
+def sixteenths(pixels: Points) -> NDArray[np.int32]:
+    """Pixel positions as the fixed-point numbers that OpenCV's drawing takes."""
+    return np.asarray(np.rint(np.asarray(pixels) * (1 << _SHIFT)), dtype=np.int32)
+
+
+def draw_curves(mask: Mask, plane: Plane, curves: Sequence[Points], thickness: float, strength: float) -> None:
+    """Draw curves into a uint8 map of the whole plane with a value of 255 x `strength` (0..1)."""
+    pixels, weakening = line_width(thickness, plane.scale)
+    value = int(np.clip(255 * strength * weakening, 0, 255))
+    if value > 0:
+        lines = [sixteenths(plane.to_pixels(curve)) for curve in curves]
+        cv2.polylines(mask, lines, False, value, pixels, cv2.LINE_AA, _SHIFT)
+
+
+def fill_mask(plane: Plane, polygons: Sequence[Points]) -> Image:
+    """Coverage (height, width) float32, 0..1, of the union of closed polygons."""
+    mask = np.zeros((plane.height, plane.width), dtype=np.uint8)
+    for points in polygons:
+        cv2.fillPoly(mask, [sixteenths(plane.to_pixels(points))], 255, cv2.LINE_AA, _SHIFT)
+    return mask.astype(np.float32) / np.float32(255)
+
+
+def line_width(thickness: float, scale: float) -> tuple[int, float]:
+    """Whole-pixel width of a line and the opacity that makes up for what a thinner line would cover."""
+    pixels = max(1, round(thickness * scale))
+    return pixels, float(min(1.0, thickness * scale / pixels))
+
+
+def ellipse_points(centre: Sequence[float] | Points, radius_x: float, radius_y: float, n: int = 28) -> Points:
+    """Polygon (n, 2) of an axis-parallel ellipse."""
+    angle = np.linspace(0, 2 * np.pi, n, endpoint=False)
+    return np.stack([centre[0] + radius_x * np.cos(angle), centre[1] + radius_y * np.sin(angle)], axis=1)
+
+
+def bend(controls: Sequence[tuple[float, float]], n: int = 14) -> Points:
+    """Bezier curve (n, 2) of the given control points, for creases and strands."""
+    points = np.asarray(controls, dtype=float)
+    degree = len(points) - 1
+    t = np.linspace(0, 1, n)[:, None]
+    weights = [comb(degree, k) * t**k * (1 - t) ** (degree - k) for k in range(degree + 1)]
+    return np.asarray(sum(weight * point for weight, point in zip(weights, points, strict=True)))
