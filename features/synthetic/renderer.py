@@ -148,15 +148,30 @@ def render_frame(
             _draw_person(image, identity, face, scene.lighting)
     for occluder in scene.occluders:
         draw_occluder(image, occluder, scene.lighting)
-    covers = [part for occluder in scene.occluders for part in occluder_polygons(occluder, width, height)]
+    states = [state for _, state in faces]
+    return RenderedFrame(
+        add_camera_effects(image, scene, rng), _face_truths(placed, states, scene, width=width, height=height)
+    )
+
+
+def locate_faces(
+    faces: Sequence[tuple[Identity, FaceState]], scene: Scene, *, width: int = 640, height: int = 360
+) -> tuple[FaceTruth, ...]:
+    """The truths that `render_frame` would return, without drawing the picture."""
+    placed = [_place_face(identity, state, width, height) for identity, state in faces]
+    return _face_truths(placed, [state for _, state in faces], scene, width=width, height=height)
+
+
+def _face_truths(
+    placed: Sequence[_PlacedFace], states: Sequence[FaceState], scene: Scene, *, width: int, height: int
+) -> tuple[FaceTruth, ...]:
+    hands = [part for occluder in scene.occluders for part in occluder_polygons(occluder, width, height)]
     truths = []
-    for index, ((_, state), face) in enumerate(zip(faces, placed, strict=True)):
-        later = [
-            other.outline for (_, s), other in zip(faces[index + 1 :], placed[index + 1 :], strict=True) if s.visible
-        ]
-        fraction = _visible_fraction(face.outline, later + covers, width, height) if state.visible else 0.0
+    for index, (face, state) in enumerate(zip(placed, states, strict=True)):
+        nearer = [other.outline for other, s in zip(placed[index + 1 :], states[index + 1 :], strict=True) if s.visible]
+        fraction = _visible_fraction(face.outline, nearer + hands, width, height) if state.visible else 0.0
         truths.append(FaceTruth(face.box, face.landmarks, state.yaw_deg, state.pitch_deg, state.roll_deg, fraction))
-    return RenderedFrame(add_camera_effects(image, scene, rng), tuple(truths))
+    return tuple(truths)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
