@@ -15,15 +15,15 @@ from typing import Any, Final
 
 import numpy as np
 import pandas as pd
+from features.faces.alignment import align_face, crop_box
+from features.faces.pose import head_pose
+from features.faces.quality import brightness, sharpness
+from features.faces.target import TargetTracker
 from numpy.typing import NDArray
 
 from features.attributes.model import AttributeModel
-from features.faces.alignment import align_face, crop_box
 from features.faces.detector import FaceDetector
-from features.faces.pose import head_pose
 from features.faces.postprocessing import Detections
-from features.faces.quality import brightness, sharpness
-from features.faces.target import TargetTracker
 from features.frame_table import BOX, LANDMARKS, POSE, columns, empty_rows
 from tasks.pipelining import prefetch
 from tasks.progress import Reporter, silent
@@ -272,4 +272,3 @@ def _read_attributes(measured: _Measured, attributes: AttributeModel) -> pd.Data
         signals = attributes.predict(measured.crops)
         rows.loc[rows["valid"].to_numpy(), list(attributes.signals)] = signals
     return rows
-

@@ -39,38 +39,42 @@ def prefetch(items: Iterable[_Item], *, depth: int = 2) -> Iterator[Iterator[_It
     """
     waiting: queue.Queue[_Item | _Failure | _End] = queue.Queue(maxsize=depth)
     stopped = threading.Event()
-
-    def put(item: _Item | _Failure | _End) -> None:
-        while not stopped.is_set():
-            try:
-                waiting.put(item, timeout=0.1)
-            except queue.Full:
-                continue
-            return
-
-    def produce() -> None:
-        try:
-            for item in items:
-                put(item)
-                if stopped.is_set():
-                    return
-            put(_End())
-        except BaseException as error:  # noqa: BLE001  (raised again in the consumer)
-            put(_Failure(error))
-
-    def consume() -> Iterator[_Item]:
-        while True:
-            item = waiting.get()
-            if isinstance(item, _End):
-                return
-            if isinstance(item, _Failure):
-                raise item.error
-            yield item
-
-    thread = threading.Thread(target=produce, name="prefetch", daemon=True)
+    thread = threading.Thread(target=_produce, args=(items, waiting, stopped), name="prefetch", daemon=True)
     thread.start()
     try:
-        yield consume()
+        yield _consume(waiting)
     finally:
         stopped.set()
         thread.join()
+
+
+def _produce(items: Iterable[_Item], waiting: queue.Queue[_Item | _Failure | _End], stopped: threading.Event) -> None:
+    try:
+        for item in items:
+            _put(item, waiting, stopped)
+            if stopped.is_set():
+                return
+        _put(_End(), waiting, stopped)
+    except BaseException as error:  # noqa: BLE001  (raised again in the consumer)
+        _put(_Failure(error), waiting, stopped)
+
+
+def _put(
+    item: _Item | _Failure | _End, waiting: queue.Queue[_Item | _Failure | _End], stopped: threading.Event
+) -> None:
+    while not stopped.is_set():
+        try:
+            waiting.put(item, timeout=0.1)
+        except queue.Full:
+            continue
+        return
+
+
+def _consume(waiting: queue.Queue[_Item | _Failure | _End]) -> Iterator[_Item]:
+    while True:
+        item = waiting.get()
+        if isinstance(item, _End):
+            return
+        if isinstance(item, _Failure):
+            raise item.error
+        yield item

@@ -22,7 +22,7 @@ class Reporter(Protocol):
         """`done` of `total` units of the work `name` are finished."""
 
 
-def silent(name: str, done: int, total: int) -> None:  # noqa: ARG001
+def silent(name: str, done: int, total: int) -> None:
     """A reporter that says nothing."""
 
 

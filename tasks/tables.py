@@ -173,9 +173,10 @@ def frame_table_writer(path: Path, aus: Sequence[str]) -> Iterator[FrameTableWri
     ------
     FrameTableWriter
     """
-    with write_atomic(path) as temporary, pq.ParquetWriter(
-        temporary, arrow_schema(columns(aus)), compression="zstd"
-    ) as parquet:
+    with (
+        write_atomic(path) as temporary,
+        pq.ParquetWriter(temporary, arrow_schema(columns(aus)), compression="zstd") as parquet,
+    ):
         writer = FrameTableWriter(parquet, aus)
         yield writer
         writer.flush()

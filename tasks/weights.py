@@ -128,7 +128,9 @@ def locate(name: str, kind: Literal["detector", "attributes"], *, study_folder: 
     if kind == "attributes" and name.endswith(".safetensors"):
         path = (study_folder or Path()) / name
         if not path.is_file():
-            raise WeightsError(f"Expected the checkpoint {name} (setting attributes.weights) in the study, it is missing.")
+            raise WeightsError(
+                f"Expected the checkpoint {name} (setting attributes.weights) in the study, it is missing."
+            )
         return Weights(path.stem, path, sha256_file(path), demo=checkpoint_is_demo(path), architecture="attributes")
     entry = find_entry(name)
     if entry.kind != kind:
@@ -317,4 +319,3 @@ def checkpoint_is_demo(path: Path) -> bool:
             return (file.metadata() or {}).get("demo", "false") == "true"
     except SafetensorError as error:
         raise WeightsError(f"Expected a safetensors checkpoint in {path.name}, got: {error}.") from error
-

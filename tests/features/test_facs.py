@@ -6,7 +6,15 @@ from features.facs import BASIC_EXPRESSIONS, EMOTIONET_AUS, EXPRESSIONS, au_colu
 
 @pytest.mark.parametrize(
     ("code", "column"),
-    [("AU1", "AU01"), ("au01", "AU01"), (12, "AU12"), (" AU12 ", "AU12"), ("43E", "AU43"), ("2X", "AU2X"), ("AU2X", "AU2X")],
+    [
+        ("AU1", "AU01"),
+        ("au01", "AU01"),
+        (12, "AU12"),
+        (" AU12 ", "AU12"),
+        ("43E", "AU43"),
+        ("2X", "AU2X"),
+        ("AU2X", "AU2X"),
+    ],
 )
 def test_codes_of_other_tools_become_one_column_name(code, column):
     assert au_column(code) == column

@@ -16,7 +16,9 @@ def step():
 def output(tmp_path, step):
     path = tmp_path / "table.parquet"
     write_text_atomic(path, "content")
-    write_sidecar(path, step, description="A table", columns=[Column("x", "int32", "Times", "s")], started=datetime.now(UTC))
+    write_sidecar(
+        path, step, description="A table", columns=[Column("x", "int32", "Times", "s")], started=datetime.now(UTC)
+    )
     return path
 
 

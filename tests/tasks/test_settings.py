@@ -41,7 +41,10 @@ def test_silence_means_defaults(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("detection:\n  confidense: 0.3", r"line 2: unknown setting detection.confidense. Did you mean detection.confidence\?"),
+        (
+            "detection:\n  confidense: 0.3",
+            r"line 2: unknown setting detection.confidense. Did you mean detection.confidence\?",
+        ),
         ("detectoin:\n  width: 320", r"line 1: unknown setting detectoin. Did you mean detection\?"),
         ("quality: {activation_threshold: 0.5}", r"Did you mean summarize.activation_threshold\?"),
         ("detection: {width: 3}", "detection.width is 3. Input should be greater than or equal to 160"),

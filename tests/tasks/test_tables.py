@@ -39,7 +39,9 @@ def test_a_broken_frame_table_never_takes_its_name(tmp_path):
 
 
 def test_types_of_group_tables_suit_r(tmp_path):
-    table = pd.DataFrame({"participant_id": ["001", "002"], "n": [1, 2], "p": [0.5, np.nan], "ok": [True, False], "note": ["", None]})
+    table = pd.DataFrame(
+        {"participant_id": ["001", "002"], "n": [1, 2], "p": [0.5, np.nan], "ok": [True, False], "note": ["", None]}
+    )
     path = tmp_path / "t.parquet"
     written = write_table(table, path, described=[Column("p", "float64", "A p-value", low=0, high=1)])
     schema = pq.read_schema(path)

@@ -7,7 +7,16 @@ import pytest
 
 from tasks import weights as module
 from tasks.errors import ExitCode, WeightsError
-from tasks.weights import Weights, WeightsEntry, describe_status, fetch, load_state_dict, locate, read_manifest, refuse_demo_weights
+from tasks.weights import (
+    Weights,
+    WeightsEntry,
+    describe_status,
+    fetch,
+    load_state_dict,
+    locate,
+    read_manifest,
+    refuse_demo_weights,
+)
 
 CONTENT = bytes(range(256)) * 5000
 

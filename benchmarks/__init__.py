@@ -1,0 +1,1 @@
+"""Speed and memory of the stages, measured on this machine: ``make bench``."""
