@@ -1,0 +1,147 @@
+"""How a network is trained: settings of the loop in `features.attributes.training`, and the two recipes in use."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from features.attributes.augmentation import PUBLISHED_AUGMENTATION, Augmentation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Phase:
+    """Consecutive epochs at one input size.
+
+    Attributes
+    ----------
+    input_size
+        Side of the crops in pixels; the network pools globally, so early epochs may be smaller and cheaper.
+    epochs
+        Number of epochs.
+    batch_size
+        Faces a step.
+    images
+        Faces an epoch, drawn without replacement; None for all.
+    """
+
+    input_size: int
+    epochs: int
+    batch_size: int = 128
+    images: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.input_size < 32 or self.epochs < 1 or self.batch_size < 2 or (self.images or 1) < 1:
+            raise ValueError(
+                f"Expected an input size of at least 32, an epoch, a batch of at least 2 and an image or more, got {self}."
+            )
+
+    def images_of(self, available: int) -> int:
+        """Faces an epoch out of those available."""
+        return available if self.images is None else min(self.images, available)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingRecipe:
+    """All choices of a training.
+
+    Attributes
+    ----------
+    phases
+        Run one after the other.
+    optimizer
+        ``"sgd"`` with momentum 0.9, or ``"adamw"``.
+    schedule
+        ``"exponential"``: learning rate times `decay` after each epoch; ``"one_cycle"``: linear rise over the first
+        `warm_up` of the work, then a half cosine to a hundredth.
+    learning_rate, decay, warm_up, weight_decay
+        As named. Weight decay spares normalisations, slopes and biases.
+    class_weights
+        Whether losses are weighted by inverse class probability.
+    regression_bins
+        Intervals of the histogram that weights valence and arousal; None leaves them unweighted.
+    au_softness
+        See `features.attributes.losses.MultiTaskLoss`.
+    task_weights
+        Factors of the losses of expression, action units, valence and arousal.
+    averaging
+        Decay of an exponential moving average of the weights, one update a step; None for none. The average is what is
+        validated and kept.
+    augmentation
+        Changes of the crops.
+    seed
+        Of order, changes and dropout.
+    """
+
+    phases: tuple[Phase, ...]
+    optimizer: Literal["sgd", "adamw"] = "sgd"
+    schedule: Literal["exponential", "one_cycle"] = "exponential"
+    learning_rate: float = 0.01
+    decay: float = 0.95
+    warm_up: float = 0.1
+    weight_decay: float = 4e-5
+    class_weights: bool = True
+    regression_bins: int | None = 20
+    au_softness: float | None = None
+    task_weights: tuple[float, float, float, float] = (1.0, 1.0, 1.0, 1.0)
+    averaging: float | None = None
+    augmentation: Augmentation = PUBLISHED_AUGMENTATION
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not self.phases or self.learning_rate <= 0:
+            raise ValueError(
+                f"Expected at least one phase and a positive learning rate, got {len(self.phases)} and "
+                f"{self.learning_rate}."
+            )
+
+    @property
+    def n_epochs(self) -> int:
+        """Epochs of all phases."""
+        return sum(phase.epochs for phase in self.phases)
+
+    def phase_of(self, epoch: int) -> Phase:
+        """Phase to which an epoch, counted from 0, belongs."""
+        for phase in self.phases:
+            if epoch < phase.epochs:
+                return phase
+            epoch -= phase.epochs
+        raise ValueError(f"Expected an epoch below {self.n_epochs}, got {epoch + self.n_epochs}.")
+
+    def work(self, epochs: int, available: int) -> float:
+        """Pixels seen in the first `epochs` epochs, by which time left and the one-cycle schedule are reckoned."""
+        phases = (self.phase_of(epoch) for epoch in range(epochs))
+        return float(sum(phase.images_of(available) * phase.input_size**2 for phase in phases))
+
+    def learning_rate_at(self, epoch: int, progress: float) -> float:
+        """Learning rate in an epoch, `progress` (0 to 1) being the fraction of all work done."""
+        if self.schedule == "exponential":
+            return self.learning_rate * self.decay**epoch
+        if progress < self.warm_up:
+            return self.learning_rate * (0.05 + 0.95 * progress / self.warm_up)
+        falling = (progress - self.warm_up) / (1 - self.warm_up)
+        return self.learning_rate * (0.01 + 0.99 * (1 + math.cos(math.pi * falling)) / 2)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The recipe as plain values, by which a resumed training is recognised."""
+        return asdict(self)
+
+
+PUBLISHED_RECIPE = TrainingRecipe(phases=(Phase(input_size=224, epochs=30, batch_size=128),))
+"""Li et al. (2019): SGD, momentum 0.9, learning rate 0.01 * 0.95^epoch, 30 epochs; batch and weight decay not stated there."""
+
+DEMO_AUGMENTATION = Augmentation(
+    rotation_deg=6.0,
+    shear_deg=4.0,
+    scale=0.08,
+    aspect=0.03,
+    shift=0.03,
+    brightness=0.15,
+    contrast=0.2,
+    gamma=0.2,
+    colour=0.08,
+    noise=0.02,
+    blur=0.15,
+    compression=0.15,
+)
+"""Small changes: what a detector's error, a camera and a video encoder do to a rendered face."""
