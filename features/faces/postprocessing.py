@@ -36,6 +36,10 @@ class Detections:
     def __len__(self) -> int:
         return len(self.scores)
 
+    def select(self, chosen: NDArray[np.bool_] | NDArray[np.integer]) -> Detections:
+        """Return the faces of a mask (n,) or of indices, in their order."""
+        return Detections(self.boxes[chosen], self.scores[chosen], self.landmarks[chosen])
+
 
 @dataclass(frozen=True, slots=True)
 class FrameGeometry:
