@@ -28,7 +28,7 @@ class AttributeMetadata:
     preprocessing
         From pixels to network input; ``"rgb/255"`` is the only one known: RGB in [0, 1], neither mean nor deviation.
     alignment_mode
-        How crops are cut: ``"five_point"`` or ``"box"``.
+        How crops are cut: ``"aligned"`` or ``"box"``.
     alignment_scale
         Scale of the alignment (see `features.faces.alignment`) that the weights were trained with.
     training_data
@@ -43,7 +43,7 @@ class AttributeMetadata:
     aus: tuple[str, ...] = facs.EMOTIONET_AUS
     expressions: tuple[str, ...] = facs.EXPRESSIONS
     preprocessing: str = PREPROCESSING
-    alignment_mode: str = "five_point"
+    alignment_mode: str = "aligned"
     alignment_scale: float = 1.0
     training_data: tuple[str, ...] = ()
     demo: bool = False
@@ -51,8 +51,8 @@ class AttributeMetadata:
     def __post_init__(self) -> None:
         if self.preprocessing != PREPROCESSING:
             raise ValueError(f"Expected the preprocessing {PREPROCESSING!r}, got {self.preprocessing!r}.")
-        if self.alignment_mode not in {"five_point", "box"}:
-            raise ValueError(f"Expected the alignment mode five_point or box, got {self.alignment_mode!r}.")
+        if self.alignment_mode not in {"aligned", "box"}:
+            raise ValueError(f"Expected the alignment mode aligned or box, got {self.alignment_mode!r}.")
         if self.input_size < 32:
             raise ValueError(f"Expected an input size of at least 32 pixels, got {self.input_size}.")
         if not self.aus or not self.expressions:

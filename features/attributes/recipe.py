@@ -145,3 +145,23 @@ DEMO_AUGMENTATION = Augmentation(
     compression=0.15,
 )
 """Small changes: what a detector's error, a camera and a video encoder do to a rendered face."""
+
+DEMO_RECIPE = TrainingRecipe(
+    phases=(
+        Phase(input_size=80, epochs=4, batch_size=64),
+        Phase(input_size=112, epochs=4, batch_size=64),
+        Phase(input_size=224, epochs=2, batch_size=32, images=5000),
+    ),
+    optimizer="adamw",
+    schedule="one_cycle",
+    learning_rate=3e-3,
+    weight_decay=0.02,
+    class_weights=False,
+    regression_bins=None,
+    au_softness=0.1,
+    task_weights=(0.3, 4.0, 1.0, 1.0),
+    averaging=0.997,
+    augmentation=DEMO_AUGMENTATION,
+    seed=2019,
+)
+"""Demo weights on rendered faces within about an hour of one processor thread: most epochs small, the last at full size."""

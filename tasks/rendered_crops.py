@@ -1,0 +1,230 @@
+"""Rendered training material for the attribute network: labelled scenes in shards, and aligned crops cut out of them.
+
+A shard of scenes holds everything that `tasks.detector_training.read_shard` reads and, beside it, the attribute labels:
+one rendered set serves both networks.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any, Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from features.attributes.labels import AttributeLabels
+from features.attributes.training import CropData
+from features.faces.alignment import align_face
+from features.synthetic.identity import Identity
+from features.synthetic.training_samples import FaceLabels, sample_scene
+from tasks.detector_training import SCENES_PER_SHARD, read_shard
+from tasks.errors import InvalidInputError
+from tasks.progress import Reporter, silent
+from tasks.provenance import make_folder, write_atomic
+
+MIN_VISIBLE: Final = 0.75
+"""Faces of which less is in view are left out: their labels name units that cannot be seen."""
+
+LANDMARK_ERROR: Final = 0.025
+"""Standard deviation of the landmark error in distances between the eyes: what a detector does."""
+
+CROP_SIZE: Final = 224
+_JPEG_QUALITY: Final = 95
+_LOWEST_RECORDED_QUALITY: Final = 45
+_LABEL_KEYS: Final = ("expression", "valence", "arousal", "aus", "identity")
+
+
+def render_training_set(
+    folder: Path, *, n_scenes: int, seed: int, workers: int = 1, progress: Reporter = silent
+) -> list[Path]:
+    """Render labelled scenes (640x360) into shards of 250; shards that stand are kept, so a stopped run resumes.
+
+    Every face is a new person, drawn from the seed: two seeds share no identity.
+
+    Parameters
+    ----------
+    folder
+        Where the shards go.
+    n_scenes
+        Number of scenes, rounded up to whole shards.
+    seed
+        Settles scenes and identities.
+    workers
+        Processes.
+    progress
+        Told after each shard.
+
+    Returns
+    -------
+    list of Path
+        The shards, NumPy archives.
+    """
+    make_folder(folder)
+    shards = [folder / f"scenes-{number:04d}.npz" for number in range(-(-n_scenes // SCENES_PER_SHARD))]
+    missing = [number for number, path in enumerate(shards) if not path.exists()]
+    done = len(shards) - len(missing)
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        waiting = [pool.submit(_write_shard, shards[number], [seed, number]) for number in missing]
+        for finished, future in enumerate(as_completed(waiting), start=1):
+            future.result()
+            progress("rendered shards", done + finished, len(shards))
+    return shards
+
+
+def cut_crops(
+    shards: Sequence[Path], folder: Path, *, seed: int, workers: int = 1, progress: Reporter = silent
+) -> Path:
+    """Cut aligned crops out of rendered scenes, with the errors of a detector and of a video's compression.
+
+    Parameters
+    ----------
+    shards
+        From `render_training_set`.
+    folder
+        Receives ``crops.npy``, shape (n, 224, 224, 3) uint8 RGB, and ``labels.npz``.
+    seed
+        Of the errors.
+    workers
+        Processes.
+    progress
+        Told after each shard.
+
+    Returns
+    -------
+    Path
+        `folder`. Existing crops of the same shards are kept.
+
+    Raises
+    ------
+    InvalidInputError
+        If a shard cannot be read or holds no attribute labels.
+    """
+    make_folder(folder)
+    labels_path, crops_path = folder / "labels.npz", folder / "crops.npy"
+    labels = [read_labels(shard) for shard in shards]
+    rows = [np.flatnonzero(part["visible_fraction"] >= MIN_VISIBLE) for part in labels]
+    joined = {
+        key: np.concatenate([part[key][kept] for part, kept in zip(labels, rows, strict=True)]) for key in _LABEL_KEYS
+    }
+    if labels_path.exists() and len(np.load(labels_path)["expression"]) == len(joined["expression"]):
+        return folder
+    with write_atomic(crops_path) as temporary:
+        shape = (len(joined["expression"]), CROP_SIZE, CROP_SIZE, 3)
+        crops = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.uint8, shape=shape)
+        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+            begin = 0
+            for number, part in enumerate(pool.map(partial(_cut_shard, seed=seed), shards)):
+                crops[begin : begin + len(part)] = part
+                begin += len(part)
+                progress("cut crops of shards", number + 1, len(shards))
+        crops.flush()
+        del crops
+    with write_atomic(labels_path) as temporary:
+        np.savez(temporary, allow_pickle=False, **joined)
+    return folder
+
+
+def read_crops(folder: Path) -> tuple[CropData, NDArray[np.uint64]]:
+    """Crops and labels that `cut_crops` wrote, and a fingerprint of who each face is.
+
+    Raises
+    ------
+    InvalidInputError
+        If the folder holds none.
+    """
+    try:
+        crops = np.load(folder / "crops.npy", mmap_mode="r")
+        with np.load(folder / "labels.npz") as archive:
+            labels = AttributeLabels(archive["expression"], archive["valence"], archive["arousal"], archive["aus"])
+            return CropData(crops, labels), archive["identity"]
+    except (OSError, ValueError, KeyError) as error:
+        raise InvalidInputError(f"Expected crops.npy and labels.npz in {folder.name}, got: {error}") from error
+
+
+def read_labels(shard: Path) -> dict[str, NDArray[Any]]:
+    """Labels of the faces of a shard, by name.
+
+    Raises
+    ------
+    InvalidInputError
+        If the file cannot be read or holds no attribute labels.
+    """
+    try:
+        with np.load(shard) as archive:
+            return {key: archive[key] for key in (*_LABEL_KEYS, "visible_fraction")}
+    except (OSError, ValueError, KeyError) as error:
+        raise InvalidInputError(
+            f"Expected a shard of scenes with attribute labels in {shard.name}, got: {error}. Render it again."
+        ) from error
+
+
+def _cut_shard(shard: Path, *, seed: int) -> NDArray[np.uint8]:
+    cv2.setNumThreads(1)
+    rng = np.random.default_rng([seed, int(shard.stem.split("-")[1])])
+    crops = list(_cut_faces(shard, rng))
+    return np.stack(crops) if crops else np.empty((0, CROP_SIZE, CROP_SIZE, 3), dtype=np.uint8)
+
+
+def _cut_faces(shard: Path, rng: np.random.Generator) -> Iterator[NDArray[np.uint8]]:
+    for scene in read_shard(shard):
+        pixels = _record(scene.pixels, rng)
+        for landmarks, visible in zip(scene.landmarks, scene.visible_fraction, strict=True):
+            if visible < MIN_VISIBLE:
+                continue
+            between_eyes = float(np.linalg.norm(landmarks[1] - landmarks[0]))
+            found = landmarks + rng.normal(0, LANDMARK_ERROR * between_eyes, landmarks.shape)
+            yield align_face(pixels, found.astype(np.float32), size=CROP_SIZE)
+
+
+def _record(pixels: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Compress and decompress half of the pictures, as a camera's encoder does."""
+    if rng.random() < 0.5:
+        return pixels
+    quality = int(rng.integers(_LOWEST_RECORDED_QUALITY, 96))
+    _ok, encoded = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    decoded = cv2.imdecode(encoded, cv2.IMREAD_COLOR)
+    return pixels if decoded is None else decoded.astype(np.uint8, copy=False)
+
+
+def _write_shard(path: Path, seed: Sequence[int]) -> None:
+    cv2.setNumThreads(1)
+    rng = np.random.default_rng(seed)
+    images: list[NDArray[np.uint8]] = []
+    faces: list[FaceLabels] = []
+    scene: list[int] = []
+    for number in range(SCENES_PER_SHARD):
+        frame, labels = sample_scene(rng)
+        bgr = cv2.cvtColor(frame.pixels, cv2.COLOR_RGB2BGR)
+        _ok, encoded = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
+        images.append(encoded.ravel().astype(np.uint8, copy=False))
+        faces.extend(labels)
+        scene.extend([number] * len(labels))
+    with write_atomic(path) as temporary:
+        pictures = {"jpeg": np.concatenate(images), "jpeg_end": np.cumsum([len(image) for image in images])}
+        people = _face_arrays(faces) | {"scene": np.array(scene, dtype=np.int32)}
+        np.savez(temporary, allow_pickle=False, **pictures, **people)
+
+
+def _face_arrays(faces: Sequence[FaceLabels]) -> dict[str, NDArray[Any]]:
+    return {
+        "boxes": np.array([face.truth.box for face in faces], dtype=np.float32).reshape(-1, 4),
+        "landmarks": np.array([face.truth.landmarks for face in faces], dtype=np.float32).reshape(-1, 5, 2),
+        "visible_fraction": np.array([face.truth.visible_fraction for face in faces], dtype=np.float32),
+        "expression": np.array([face.expression_id for face in faces], dtype=np.int64),
+        "valence": np.array([face.valence for face in faces], dtype=np.float32),
+        "arousal": np.array([face.arousal for face in faces], dtype=np.float32),
+        "aus": np.array([face.au_mean for face in faces], dtype=np.float32).reshape(len(faces), -1),
+        "identity": np.array([_fingerprint(face.identity) for face in faces], dtype=np.uint64),
+    }
+
+
+def _fingerprint(identity: Identity) -> int:
+    traits = repr(sorted(asdict(identity).items())).encode()
+    return int.from_bytes(hashlib.blake2b(traits, digest_size=8).digest(), "little")
