@@ -1,0 +1,212 @@
+"""A rendered study on disk: videos, tables and ground truth of simulated participants.
+
+The sidecar of each video states that it was rendered, with the video's hash: only such videos may be measured with demo weights.
+"""
+
+from __future__ import annotations
+
+import io
+import multiprocessing
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from datetime import UTC, datetime
+from fractions import Fraction
+from itertools import islice
+from pathlib import Path
+from typing import Any, Final
+
+import av
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from features.synthetic.cohort import ParticipantPlan, plan_cohort
+from features.synthetic.sessions import FRAME_RATE_HZ, SessionTruth, default_script, render_session, simulate_session
+from tasks.progress import Reporter, silent
+from tasks.provenance import Step, read_sidecar, why_stale, write_atomic, write_json_atomic, write_sidecar, write_text_atomic
+from tasks.tables import write_table
+
+CODE_VERSION: Final = 1
+TASK: Final = "clips"
+"""Task label of the rendered stimulus."""
+
+_NOTE: Final = (
+    "Rendered by facetrace. Nobody was recorded; the group differences were planted as test values and say nothing about autism."
+)
+
+
+def encode_video(path: Path, frames: Iterable[NDArray[np.uint8]], *, rate: float = FRAME_RATE_HZ) -> int:
+    """Write RGB frames as H.264 in MP4, atomically.
+
+    Parameters
+    ----------
+    path
+        The video.
+    frames
+        uint8 (H, W, 3), even sizes.
+    rate
+        Frames per second.
+
+    Returns
+    -------
+    int
+        Number of frames.
+    """
+    n_frames = 0
+    with write_atomic(path) as temporary, av.open(str(temporary), "w") as container:
+        stream: Any = None
+        for pixels in frames:
+            if stream is None:
+                stream = container.add_stream("libx264", rate=Fraction(rate).limit_denominator(1001))
+                stream.height, stream.width = pixels.shape[:2]
+                stream.pix_fmt = "yuv420p"
+                stream.options = {"crf": "20", "preset": "veryfast", "threads": "1"}
+            for packet in stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")):
+                container.mux(packet)
+            n_frames += 1
+        if stream is not None:
+            for packet in stream.encode():
+                container.mux(packet)
+    return n_frames
+
+
+def simulate_participant(plan: ParticipantPlan) -> SessionTruth:
+    """The session of a planned participant, before rendering."""
+    return simulate_session(
+        plan.identity,
+        seed=plan.seed,
+        temperament=plan.temperament,
+        script=plan.script,
+        second_person=plan.second_person,
+    )
+
+
+def render_participant_frames(plan: ParticipantPlan, *, seconds: float | None = None) -> Iterator[NDArray[np.uint8]]:
+    """Frames of a planned participant's session, RGB (360, 640, 3); the first `seconds` where given."""
+    wanted = None if seconds is None else round(seconds * FRAME_RATE_HZ)
+    for pixels, _ in islice(render_session(simulate_participant(plan)), wanted):
+        yield pixels
+
+
+def render_study(
+    folder: Path,
+    *,
+    n_per_group: int,
+    seconds: float,
+    seed: int,
+    workers: int,
+    progress: Reporter = silent,
+) -> list[ParticipantPlan]:
+    """Render a study of two groups into `folder`; participants that are there already are not rendered again.
+
+    Parameters
+    ----------
+    folder
+        Study folder.
+    n_per_group
+        Participants in each group.
+    seconds
+        Length of each session.
+    seed
+        Seed of the cohort.
+    workers
+        Processes.
+    progress
+        Told after each participant.
+
+    Returns
+    -------
+    list of ParticipantPlan
+        Who was planned.
+    """
+    plans = plan_cohort(n_per_group, seed, script=default_script(seconds))
+    _write_study_files(folder, plans)
+    step_settings = {"n_per_group": n_per_group, "seconds": seconds, "seed": seed}
+    missing = [plan for plan in plans if why_stale(video_path(folder, plan), _step(plan, step_settings))]
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(max_workers=max(1, min(workers, len(missing))), mp_context=context) as pool:
+        futures: list[Future[None]] = [pool.submit(_render_participant, folder, plan, step_settings) for plan in missing]
+        progress("rendering", len(plans) - len(missing), len(plans))
+        for done, future in enumerate(as_completed(futures), start=len(plans) - len(missing) + 1):
+            future.result()
+            progress("rendering", done, len(plans))
+    return plans
+
+
+def video_path(folder: Path, plan: ParticipantPlan) -> Path:
+    """Where the video of a rendered participant stands."""
+    name = f"sub-{plan.participant_id}"
+    return folder / name / "beh" / f"{name}_task-{TASK}_recording-face_video.mp4"
+
+
+def truth_path(folder: Path, plan: ParticipantPlan) -> Path:
+    """Where the ground truth of a rendered participant stands: one row a frame."""
+    name = f"sub-{plan.participant_id}"
+    return folder / "derivatives" / "ground-truth" / name / "beh" / f"{name}_task-{TASK}_desc-truth_beh.parquet"
+
+
+def is_rendered(video: Path, sha256: str) -> bool:
+    """Whether a video is one that facetrace rendered, unchanged."""
+    sidecar = read_sidecar(video)
+    return sidecar is not None and sidecar.get("step") == "render" and sidecar.get("output_sha256") == sha256
+
+
+def _step(plan: ParticipantPlan, settings: dict[str, Any]) -> Step:
+    return Step("render", CODE_VERSION, {**settings, "participant": plan.participant_id})
+
+
+def _render_participant(folder: Path, plan: ParticipantPlan, settings: dict[str, Any]) -> None:
+    started = datetime.now(UTC)
+    session = simulate_participant(plan)
+    truth = session.frames.drop(columns=[name for name in session.frames if name.startswith("second_")])
+    write_table(truth, truth_path(folder, plan))
+    path = video_path(folder, plan)
+    encode_video(path, (pixels for pixels, _ in render_session(session)))
+    write_sidecar(path, _step(plan, settings), description=_NOTE, started=started)
+
+
+def _write_study_files(folder: Path, plans: Sequence[ParticipantPlan]) -> None:
+    table = pd.DataFrame(
+        {
+            "participant_id": [f"sub-{plan.participant_id}" for plan in plans],
+            "group": [plan.group for plan in plans],
+            "age": [plan.age_years for plan in plans],
+            "sex": [plan.sex for plan in plans],
+            "nonverbal_iq": [plan.nonverbal_iq for plan in plans],
+        }
+    )
+    write_text_atomic(folder / "participants.tsv", _tsv(table))
+    write_json_atomic(
+        folder / "participants.json",
+        {
+            "group": {"Description": "Group", "Levels": {"ASD": "autistic children", "TD": "typically developing children"}},
+            "age": {"Description": "Age at the session", "Units": "years"},
+            "sex": {"Description": "Sex", "Levels": {"F": "female", "M": "male"}},
+            "nonverbal_iq": {"Description": "Non-verbal IQ; simulated, without any effect"},
+        },
+    )
+    segments = plans[0].script
+    events = pd.DataFrame(
+        {
+            "onset": [segment.onset_s for segment in segments],
+            "duration": [segment.duration_s for segment in segments],
+            "trial_type": [segment.trial_type for segment in segments],
+            "stim_id": [segment.stim_id for segment in segments],
+        }
+    )
+    write_text_atomic(folder / f"task-{TASK}_events.tsv", _tsv(events))
+    write_json_atomic(
+        folder / "dataset_description.json",
+        {
+            "Name": "facetrace demo: rendered participants",
+            "BIDSVersion": "1.10.0",
+            "DatasetType": "raw",
+            "GeneratedBy": [{"Name": "facetrace", "Description": _NOTE}],
+        },
+    )
+
+
+def _tsv(table: pd.DataFrame) -> str:
+    text = io.StringIO()
+    table.to_csv(text, sep="\t", index=False, na_rep="n/a", lineterminator="\n")
+    return text.getvalue()
