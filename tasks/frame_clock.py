@@ -127,15 +127,13 @@ def open_container(path: Path) -> Iterator[tuple[Any, Any]]:
         raise InvalidInputError(f"Expected a video, got 0 bytes in {path.name}. Copy it again from the camera.")
     # Playlists could name addresses on the network; recordings stay on this machine.
     local_files_only = {"protocol_whitelist": "file"}
-    # FFmpeg writes its messages, which may hold paths, straight to stderr.
-    av.logging.set_level(av.logging.PANIC)
     try:
         container = av.open(str(path.absolute()), options=local_files_only, metadata_errors="ignore")
     except (av.error.FFmpegError, OSError) as error:
         raise InvalidInputError(
             f"Expected a video ({', '.join(VIDEO_SUFFIXES[:6])} ...), but {path.name} cannot be opened as one "
             f"({getattr(error, 'strerror', None) or type(error).__name__}). Either it is no video, or the recording or "
-            "the copy was interrupted before its index was written: copy it again, or repair it with the camera's program."
+            "the copy was interrupted before its index was written. Copy it again, or repair it with the camera's tool."
         ) from error
     with container:
         yield container, _choose_stream(container, path.name)
