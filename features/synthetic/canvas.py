@@ -24,17 +24,19 @@ class Plane:
     """A rectangle of face units, sampled with `scale` pixels per unit."""
 
     scale: float
-    left: float = -1.25
-    top: float = -1.60
-    right: float = 1.25
+    left: float = -1.10
+    top: float = -1.50
+    right: float = 1.10
     bottom: float = 1.50
 
     @property
     def width(self) -> int:
+        """Columns."""
         return int(np.ceil((self.right - self.left) * self.scale))
 
     @property
     def height(self) -> int:
+        """Rows."""
         return int(np.ceil((self.bottom - self.top) * self.scale))
 
     def to_pixels(self, points: Points) -> Points:
@@ -46,19 +48,21 @@ class Plane:
         return int(np.clip(round((y - self.top) * self.scale), 0, self.height))
 
     def x_axis(self) -> NDArray[np.float32]:
+        """Return the x of the columns, (width,)."""
         return np.asarray((np.arange(self.width) + 0.5) / self.scale + self.left, dtype=np.float32)
 
     def y_axis(self) -> NDArray[np.float32]:
+        """Return the y of the rows, (height,)."""
         return np.asarray((np.arange(self.height) + 0.5) / self.scale + self.top, dtype=np.float32)
 
     def bump(self, x: float, y: float, sigma_x: float, sigma_y: float) -> NDArray[np.float32]:
-        """A Gaussian of height 1 on the whole plane, (height, width) float32."""
+        """Return a Gaussian of height 1 on the whole plane, (height, width) float32."""
         along_x = np.exp(-0.5 * ((self.x_axis() - x) / sigma_x) ** 2)
         along_y = np.exp(-0.5 * ((self.y_axis() - y) / sigma_y) ** 2)
         return np.asarray(np.outer(along_y, along_x), dtype=np.float32)
 
     def mirrored_bumps(self, x: float, y: float, sigma_x: float, sigma_y: float) -> NDArray[np.float32]:
-        """The sum of the bumps at (x, y) and (-x, y)."""
+        """Return the sum of the bumps at (x, y) and (-x, y)."""
         return self.bump(x, y, sigma_x, sigma_y) + self.bump(-x, y, sigma_x, sigma_y)
 
 

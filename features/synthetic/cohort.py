@@ -109,7 +109,7 @@ def plan_cohort(
     rng = np.random.default_rng(seed)
     stimulus = default_script() if script is None else tuple(script)
     order = rng.permutation(np.repeat(np.arange(len(GROUPS)), n_per_group))
-    count = {group: 0 for group in GROUPS}
+    count = dict.fromkeys(GROUPS, 0)
     plans = []
     for number, group_index in enumerate(order, start=1):
         group = GROUPS[group_index]

@@ -21,7 +21,7 @@ def crease_map(identity: Identity, geometry: FaceGeometry, aus: ActionUnits, pla
         _eye_creases(marks, plane, identity, geometry, aus, side)
         _cheek_creases(marks, plane, identity, geometry, aus, side)
     _chin_creases(marks, plane, identity, aus)
-    return cv2.GaussianBlur(marks, (0, 0), max(0.6, 0.009 * plane.scale)).astype(np.float32) / np.float32(255)
+    return cv2.GaussianBlur(marks, (0, 0), max(0.6, 0.012 * plane.scale)).astype(np.float32) / np.float32(255)
 
 
 def _brow_creases(
@@ -67,7 +67,7 @@ def _eye_creases(
 
 
 def _below(lid: Points, distance: float) -> Points:
-    return lid[2:-1] + (0.0, distance)
+    return np.asarray(lid[2:-1] + np.array([0.0, distance]))
 
 
 def _cheek_creases(
@@ -81,13 +81,18 @@ def _cheek_creases(
     y1 = identity.mouth_y - 0.06 * smile
     out = x0 + 0.75 * (x1 - x0) + 0.04 * smile
     fold = bend(
-        [(sign * x0, top_y), (sign * out, 0.62 * top_y + 0.38 * y1), (sign * x1, y1 - 0.03), (sign * x1, y1 + 0.04)]
+        [
+            (sign * x0, top_y),
+            (sign * out, 0.62 * top_y + 0.38 * y1),
+            (sign * x1, y1 - 0.07),
+            (sign * (x1 + 0.004), y1 - 0.015),
+        ]
     )
     resting = 0.10 + 0.25 * float(np.clip((identity.age_years - 25) / 40, 0, 1))
     draw_curves(marks, plane, [fold], 0.026, float(np.clip(max(resting, 0.85 * smile), 0, 1)))
     draw_curves(marks, plane, [fold[:7]], 0.030, 0.85 * wrinkle)
     stretch = aus.side("AU20", side)
-    beside = bend([(sign * (x1 + 0.01), y1 - 0.05), (sign * (x1 + 0.045), y1 + 0.03), (sign * (x1 + 0.005), y1 + 0.11)])
+    beside = bend([(sign * (x1 + 0.01), y1 - 0.05), (sign * (x1 + 0.045), y1 + 0.03), (sign * (x1 + 0.015), y1 + 0.10)])
     draw_curves(marks, plane, [beside], 0.022, 0.85 * stretch)
 
 
@@ -96,6 +101,3 @@ def _chin_creases(marks: np.ndarray, plane: Plane, identity: Identity, aus: Acti
     y = identity.mouth_y + 0.105
     arc = bend([(-0.15, y + 0.055), (-0.08, y - 0.012), (0.08, y - 0.012), (0.15, y + 0.055)])
     draw_curves(marks, plane, [arc], 0.030, max(0.15, 0.95 * chin))
-    neck = aus.mean("AU20")
-    sides = [bend([(s * 0.20, y + 0.16), (s * 0.24, y + 0.08), (s * 0.27, y - 0.02)]) for s in SIDE_SIGNS]
-    draw_curves(marks, plane, sides, 0.020, 0.6 * neck)

@@ -21,7 +21,7 @@ SIDE_SIGNS = (1.0, -1.0)
 
 
 class ActionUnits:
-    """Intensities (0..1) of both sides by name: ``aus.sides("AU12")`` is (left, right), ``aus.mean("AU26")`` one number.
+    """Intensities (0..1) of both sides by name.
 
     Raises
     ------
@@ -37,14 +37,12 @@ class ActionUnits:
             raise ValueError(f"Expected AU intensities from 0 to 1, got {values.min()} to {values.max()}")
         self._values = {name: values[:, k] for k, name in enumerate(EMOTIONET_AUS)}
 
-    def sides(self, name: str) -> tuple[float, float]:
-        left, right = self._values[name]
-        return float(left), float(right)
-
     def side(self, name: str, side: int) -> float:
+        """Return the intensity on side 0 (the subject's left) or 1."""
         return float(self._values[name][side])
 
     def mean(self, name: str) -> float:
+        """Return the mean of both sides."""
         return float(self._values[name].mean())
 
 
@@ -91,7 +89,7 @@ class FaceGeometry:
 
     def landmarks(self, identity: Identity) -> Array:
         """Five points (5, 2) in the order image-left eye, image-right eye, nose tip, image-left and -right corner."""
-        nose = np.array([0.0, identity.nose_tip_y])
+        nose = np.array([0.0, identity.nose_tip_y - 0.02])
         return np.stack([self.eyes[1].centre, self.eyes[0].centre, nose, self.mouth.corners[1], self.mouth.corners[0]])
 
 
@@ -147,7 +145,7 @@ def eye_shape(identity: Identity, aus: ActionUnits, side: int, gaze: tuple[float
     closed_line = lower_lid - 0.002
     upper_lid = open_upper + closure * (closed_line - open_upper)
     x = sign * (centre_x + half_width * t)
-    radius = 0.45 * half_width
+    radius = (0.445 + 0.03 * identity.childlikeness) * half_width
     iris = np.array(
         [
             sign * (centre_x - 0.02 * half_width) + 0.42 * half_width * gaze[0],
@@ -157,7 +155,7 @@ def eye_shape(identity: Identity, aus: ActionUnits, side: int, gaze: tuple[float
     return Eye(
         inner=np.array([x[0], corner_y[0]]),
         outer=np.array([x[-1], corner_y[-1]]),
-        centre=np.array([sign * centre_x, centre_y - 0.05 * opening]),
+        centre=np.array([sign * centre_x, centre_y - 0.022]),
         iris=iris,
         iris_radius=radius,
         upper_lid=np.stack([x, upper_lid], axis=1),
@@ -168,17 +166,17 @@ def eye_shape(identity: Identity, aus: ActionUnits, side: int, gaze: tuple[float
 
 
 def mouth_shape(identity: Identity, aus: ActionUnits) -> Mouth:
-    """Lip contours from the smile (AU12), chin raise (17), stretch (20), parting (25), jaw drop (26), nose wrinkle (9)."""
+    """Lip contours, moved by AU9, AU12, AU17, AU20, AU25 and AU26."""
     jaw, parted, chin = aus.mean("AU26"), aus.mean("AU25"), aus.mean("AU17")
     smile, stretch, wrinkle = aus.mean("AU12"), aus.mean("AU20"), aus.mean("AU09")
     corners = np.stack([_mouth_corner(identity, aus, side) for side in (0, 1)])
     s = np.linspace(-1.0, 1.0, 33)
     x = np.where(s >= 0, corners[0, 0] * s, -corners[1, 0] * s)
     middle = identity.mouth_y + 0.02 * smile - 0.045 * chin - 0.035 * wrinkle + 0.10 * jaw * (1 - parted)
-    line = middle + (np.where(s >= 0, corners[0, 1], corners[1, 1]) - middle) * np.abs(s) ** 1.6
+    line = middle + (np.where(s >= 0, corners[0, 1], corners[1, 1]) - middle) * np.abs(s) ** (1.6 + 0.9 * jaw)
 
     opened = float(np.clip(1.6 * parted, 0, 1))  # lips may stay sealed over a dropped jaw
-    gap_up = 0.028 * parted + 0.022 * wrinkle * parted
+    gap_up = parted * (0.026 + 0.022 * wrinkle + 0.018 * smile)
     gap_down = 0.068 * parted + 0.235 * jaw * opened
     arc = 1 - np.abs(s) ** (2.6 - 0.7 * jaw)
     upper_inner = line - gap_up * arc
@@ -203,14 +201,14 @@ def mouth_shape(identity: Identity, aus: ActionUnits) -> Mouth:
 def _mouth_corner(identity: Identity, aus: ActionUnits, side: int) -> Array:
     smile, stretch = aus.side("AU12", side), aus.side("AU20", side)
     chin, jaw = aus.side("AU17", side), aus.side("AU26", side)
-    out = identity.mouth_half_width + 0.095 * smile + 0.115 * stretch - 0.025 * jaw - 0.015 * chin
-    y = identity.mouth_y + 0.008 - 0.125 * smile + 0.022 * stretch + 0.040 * chin + 0.055 * jaw
+    out = identity.mouth_half_width + 0.095 * smile + 0.115 * stretch - 0.060 * jaw - 0.015 * chin
+    y = identity.mouth_y + 0.008 - 0.125 * smile + 0.022 * stretch + 0.040 * chin + 0.075 * jaw
     return np.array([SIDE_SIGNS[side] * out, y])
 
 
 def face_outline(identity: Identity, jaw_drop: float = 0.0) -> Array:
     """Contour (n, 2) of the face from the top of the forehead around the chin; chin at y = 1 + `jaw_drop`."""
-    y = np.concatenate([np.linspace(-1.12, -0.1, 18), np.linspace(-0.04, 0.98, 40), [0.993, 1.0]])
+    y = np.concatenate([np.linspace(-1.19, -0.1, 18), np.linspace(-0.04, 0.98, 40), [0.993, 1.0]])
     half = half_width_at(identity, y)
     y = stretch_rows(identity, y, jaw_drop)
     right = np.stack([half, y], axis=1)
@@ -221,7 +219,7 @@ def face_outline(identity: Identity, jaw_drop: float = 0.0) -> Array:
 def half_width_at(identity: Identity, y: Array) -> Array:
     """Half width of the neutral face at height `y`, zero above the skull and below the chin."""
     widest = -0.08
-    upper = np.clip(1 - np.abs((y - widest) / 1.12) ** 2.6, 0, None) ** (1 / 2.4)
+    upper = np.clip(1 - np.abs((y - widest) / 1.12) ** 2.5, 0, None) ** (0.46)
     below = np.clip((y - widest) / (1.0 - widest), 0, 1)
     lower = np.clip(1 - below**identity.jaw_exponent, 0, None) ** 0.56
     # A chin is flatter than an ellipse's tip.

@@ -39,7 +39,7 @@ def back_hair_polygons(identity: Identity) -> list[Points]:
     """Polygons of what is seen behind face and neck: the back of the head, long hair, a ponytail."""
     style = identity.hair_style
     width = identity.face_half_width * _VOLUME[style]
-    polygons = [ellipse_points((0, -0.25), width, 1.02 * _VOLUME[style])]
+    polygons = [_skull(identity, _VOLUME[style])]
     if style in ("bob", "long"):
         bottom = 0.92 if style == "bob" else 1.50
         x = 1.03 * width
@@ -52,8 +52,16 @@ def back_hair_polygons(identity: Identity) -> list[Points]:
     return polygons
 
 
-def hair_texture(identity: Identity, plane: Plane, rng: np.random.Generator) -> Image:
+def _skull(identity: Identity, volume: float) -> Points:
+    upper = _outer_contour(identity, volume, -0.35)
+    angle = np.linspace(0, np.pi, 14)[1:-1]
+    lower = np.stack([upper[0, 0] * -np.cos(angle), -0.35 + 0.62 * np.sin(angle)], axis=1)
+    return np.concatenate([upper, lower])
+
+
+def hair_texture(identity: Identity, plane: Plane) -> Image:
     """Colour (h, w, 3) of hair everywhere on `plane`: strands that run from the crown, and a band of shine."""
+    rng = np.random.default_rng(identity.seed + 3)
     crown_x = 0.25 if identity.hair_style == "side_part" else 0.0
     dx = plane.x_axis()[None, :] - crown_x
     dy = plane.y_axis()[:, None] + 1.15
@@ -74,9 +82,10 @@ def hair_texture(identity: Identity, plane: Plane, rng: np.random.Generator) -> 
 
 def _outer_contour(identity: Identity, volume: float, side_end: float) -> Points:
     """From the image's left side over the top to the right side."""
-    y = np.concatenate([np.linspace(side_end, -0.8, 12), np.linspace(-0.85, -1.12 * volume - 0.06, 14)])
-    lift = volume + 0.05
-    x = half_width_at(identity, np.clip(y / lift, -1.1199, None)) * volume
+    lift = volume + 0.04
+    rise = np.linspace(0, 0.5 * np.pi, 30)
+    y = side_end - (side_end + 1.2 * lift) * np.sin(rise)
+    x = half_width_at(identity, y / lift) * volume
     left = np.stack([-x, y], axis=1)
     return np.concatenate([left, (left * (-1, 1))[::-1]])
 

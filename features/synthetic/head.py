@@ -14,7 +14,7 @@ from features.synthetic.geometry import ActionUnits, FaceGeometry
 from features.synthetic.identity import Identity
 from features.synthetic.paint_eyes import paint_brow, paint_eye
 from features.synthetic.paint_mouth import paint_mouth, paint_nose
-from features.synthetic.plates import Plates
+from features.synthetic.plates import Plates, to_bytes
 from features.synthetic.relief import add_muscle_bulges, surface_normals
 from features.synthetic.scene import Lighting
 
@@ -39,16 +39,14 @@ def paint_head(
     """Paint a head. The light stays in the room while the head turns, hence `rotation` (3, 3)."""
     plane = plates.plane
     creases = crease_map(identity, geometry, aus, plane)
-    skin = np.dstack([plates.skin, plates.face_mask])
-    heights = np.dstack([plates.relief, plates.depth, creases])
-    add_muscle_bulges(heights[..., 0], plane, identity, geometry, aus)
-    _stretch_jaw(skin, plane, geometry)
-    _stretch_jaw(heights, plane, geometry)
-    relief, depth, creases = (np.ascontiguousarray(heights[..., k]) for k in range(3))
+    relief = plates.relief.copy()
+    add_muscle_bulges(relief, plane, identity, geometry, aus)
+    creases, relief = _stretch_jaw(creases, plane, geometry), _stretch_jaw(relief, plane, geometry)
+    depth = _stretch_jaw(plates.depth, plane, geometry)
+    face_mask = _stretch_jaw(plates.face_mask, plane, geometry)
     _add_soft_parts(relief, plane, geometry, plates, creases, aus)
 
-    colour = np.ascontiguousarray(skin[..., :3])
-    colour *= (1.0 - creases * np.float32(0.42))[..., None]
+    colour = _stretch_jaw(plates.skin, plane, geometry) * (1.0 - creases * np.float32(0.30))[..., None]
     painter = Painter(colour, plane)
     paint_nose(painter, identity, aus)
     for side in (0, 1):
@@ -60,20 +58,22 @@ def paint_head(
     light, gloss = shade(relief, plane.scale, lighting, rotation)
     colour *= light
     colour += gloss[..., None]
-    return HeadImage(_compose(colour, skin[..., 3], light, plates), depth, plane)
+    return HeadImage(_compose(colour, face_mask, light, plates), depth, plane)
 
 
-def _stretch_jaw(image: Image, plane: Plane, geometry: FaceGeometry) -> None:
-    """Lengthen everything below the nose so that the chin moves down by `geometry.jaw_drop`, in place."""
+def _stretch_jaw(image: Image, plane: Plane, geometry: FaceGeometry) -> Image:
+    """Lengthen everything below the nose so that the chin moves down by `geometry.jaw_drop`."""
     if abs(geometry.jaw_drop) < 1e-3:
-        return
+        return image
     start = plane.row(geometry.stretch_from_y)
     factor = 1.0 + geometry.jaw_drop / (1.0 - geometry.stretch_from_y)
+    stretched = image.copy()
     below = image[start:]
     matrix = np.array([[1.0, 0.0, 0.0], [0.0, 1.0 / factor, 0.0]])
     size = (below.shape[1], below.shape[0])
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    image[start:] = cv2.warpAffine(below, matrix, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    stretched[start:] = cv2.warpAffine(below, matrix, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    return stretched
 
 
 def _add_soft_parts(
@@ -81,7 +81,7 @@ def _add_soft_parts(
 ) -> None:
     """Lips, folds and the dimples of a raised chin, in place."""
     mouth = geometry.mouth
-    relief -= np.float32(0.030) * creases
+    relief -= np.float32(0.034) * creases
     top, bottom = plane.row(mouth.upper_outer[:, 1].min() - 0.12), plane.row(mouth.lower_outer[:, 1].max() + 0.12)
     lips = fill_mask(
         plane,
@@ -93,8 +93,8 @@ def _add_soft_parts(
     relief[top:bottom] += np.float32(0.045) * cv2.GaussianBlur(lips, (0, 0), 0.022 * plane.scale)
     chin = aus.mean("AU17")
     if chin > 0.05:
-        area = plane.bump(0, float(mouth.lower_outer[16, 1]) + 0.17, 0.11, 0.07)
-        relief += np.float32(0.016 * chin) * area * plates.dimples
+        area = plane.bump(0, float(mouth.lower_outer[16, 1]) + 0.16, 0.09, 0.06)
+        relief += np.float32(0.008 * chin) * area * plates.dimples
 
 
 def shade(relief: Image, scale: float, lighting: Lighting, rotation: NDArray[np.float64]) -> tuple[Image, Image]:
@@ -119,11 +119,10 @@ def shade(relief: Image, scale: float, lighting: Lighting, rotation: NDArray[np.
 
 def _compose(colour: Image, face_mask: Image, light: Image, plates: Plates) -> NDArray[np.uint8]:
     """Face over ears, hair over both; premultiplied."""
-    body = np.maximum(face_mask, plates.ear_mask)
     hair_alpha = plates.front_hair[..., 3]
-    visible = body * (1 - hair_alpha)
-    hair = plates.front_hair[..., :3] * (light * np.float32(0.85) + np.float32(0.10))
-    rgb = colour * visible[..., None] + hair
-    alpha = visible + hair_alpha
-    stacked = np.dstack([rgb, alpha])
-    return cv2.convertScaleAbs(np.clip(stacked, 0, 1), alpha=255.0).astype(np.uint8, copy=False)
+    visible = np.maximum(face_mask, plates.ear_mask) * (1 - hair_alpha)
+    rgb = colour * visible[..., None]
+    rgb += plates.front_hair[..., :3] * (light * np.float32(0.85) + np.float32(0.10))
+    pixels = cv2.cvtColor(to_bytes(rgb), cv2.COLOR_RGB2RGBA)
+    pixels[..., 3] = to_bytes(visible + hair_alpha)
+    return np.asarray(pixels, dtype=np.uint8)

@@ -16,9 +16,9 @@ RGB = tuple[float, float, float]
 HAIR_STYLES = ("cropped", "short", "side_part", "fringe", "bob", "long", "curly", "ponytail")
 
 _SKIN_TONES: tuple[RGB, ...] = (
-    (0.965, 0.835, 0.755),
-    (0.940, 0.790, 0.690),
-    (0.905, 0.740, 0.620),
+    (0.930, 0.800, 0.725),
+    (0.915, 0.765, 0.670),
+    (0.885, 0.720, 0.605),
     (0.850, 0.670, 0.535),
     (0.770, 0.580, 0.440),
     (0.680, 0.490, 0.360),
@@ -137,7 +137,7 @@ def sample_identity(rng: np.random.Generator, *, age_years: float | None = None,
         sex=sex,
         **_sample_proportions(rng, age_years, sex),
         **_sample_colours(rng, age_years),
-        hair_style=_sample_hair_style(rng, age_years, sex),
+        hair_style=_sample_hair_style(rng, sex),
         hairline_y=float(rng.uniform(-0.80, -0.70)),
         freckles=float(max(0.0, rng.uniform(-1.2, 1.0))),
     )
@@ -150,23 +150,23 @@ def _sample_proportions(rng: np.random.Generator, age_years: float, sex: str) ->
     def draw(adult: float, child_shift: float, spread: float, male_shift: float = 0.0) -> float:
         return float(adult + child_shift * child + male_shift * male + spread * np.clip(rng.standard_normal(), -2, 2))
 
-    eye_y = draw(-0.12, 0.11, 0.018)
+    eye_y = draw(-0.12, 0.13, 0.018)
     return {
-        "face_half_width": draw(0.715, 0.075, 0.022, 0.02),
+        "face_half_width": draw(0.715, 0.085, 0.022, 0.02),
         "jaw_exponent": draw(2.25, 0.35, 0.18, 0.5),
         "eye_y": eye_y,
         "eye_half_distance": draw(0.300, 0.030, 0.010),
-        "eye_half_width": draw(0.142, 0.026, 0.006),
-        "eye_opening": draw(0.108, 0.040, 0.008),
+        "eye_half_width": draw(0.142, 0.034, 0.006),
+        "eye_opening": draw(0.108, 0.050, 0.008),
         "eye_tilt": draw(0.008, 0.0, 0.010),
         "brow_gap": draw(0.185, 0.020, 0.012, -0.02),
         "brow_thickness": draw(0.030, -0.007, 0.005, 0.010),
         "brow_arch": draw(0.045, -0.010, 0.010, -0.015),
-        "nose_tip_y": draw(0.255, 0.035, 0.018),
-        "nose_half_width": draw(0.118, 0.000, 0.010, 0.012),
+        "nose_tip_y": draw(0.255, 0.050, 0.018),
+        "nose_half_width": draw(0.118, -0.012, 0.010, 0.012),
         "nose_height": draw(0.230, -0.075, 0.020, 0.015),
-        "mouth_y": draw(0.535, 0.035, 0.015),
-        "mouth_half_width": draw(0.255, -0.020, 0.012, 0.008),
+        "mouth_y": draw(0.535, 0.045, 0.015),
+        "mouth_half_width": draw(0.255, -0.030, 0.012, 0.008),
         "upper_lip": draw(0.046, 0.004, 0.008, -0.006),
         "lower_lip": draw(0.066, 0.002, 0.009, -0.006),
         "cheek_fullness": draw(0.35, 0.45, 0.10),
@@ -178,7 +178,7 @@ def _sample_colours(rng: np.random.Generator, age_years: float) -> dict[str, RGB
     skin = _between(_SKIN_TONES, tone) * rng.uniform(0.97, 1.03, 3)
     darkness = tone / (len(_SKIN_TONES) - 1)
     # Fair hair and light eyes go with fair skin more often than not.
-    lightest_hair = 2.2 if darkness > 0.5 else len(_HAIR_TONES) - 1
+    lightest_hair = 1.3 if darkness > 0.5 else len(_HAIR_TONES) - 1
     hair = _between(_HAIR_TONES, rng.uniform(0, lightest_hair))
     grey = np.clip((age_years - 45) / 30, 0, 1) * rng.uniform(0.3, 1.0)
     hair = hair + grey * (np.array(_GREY_HAIR) - hair)
@@ -195,7 +195,7 @@ def _sample_colours(rng: np.random.Generator, age_years: float) -> dict[str, RGB
     }
 
 
-def _sample_hair_style(rng: np.random.Generator, age_years: float, sex: str) -> str:
+def _sample_hair_style(rng: np.random.Generator, sex: str) -> str:
     weights = {
         "female": (0.02, 0.08, 0.10, 0.18, 0.17, 0.22, 0.08, 0.15),
         "male": (0.25, 0.30, 0.20, 0.10, 0.03, 0.02, 0.10, 0.00),

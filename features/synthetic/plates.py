@@ -17,6 +17,7 @@ from features.synthetic.geometry import face_outline
 from features.synthetic.hair import back_hair_polygons, front_hair_polygons, hair_texture
 from features.synthetic.identity import RGB, Identity
 from features.synthetic.relief import head_depth, resting_relief
+from features.synthetic.scene import Lighting
 
 PLATE_SCALES = (60.0, 80.0, 100.0, 130.0, 170.0, 220.0)
 """Resolutions (pixels per face unit) in which plates are kept."""
@@ -48,33 +49,41 @@ class Plates:
 def make_plates(identity: Identity, scale: float) -> Plates:
     """Paint (or fetch) the plates of a person at `scale` pixels per face unit."""
     plane = Plane(scale)
-    body_plane = Plane(min(scale, 60.0), left=-2.3, top=0.2, right=2.3, bottom=4.2)
-    rng = np.random.default_rng(identity.seed)
-    skin = _paint_skin(identity, plane, rng)
-    texture = hair_texture(identity, plane, rng)
-    front = fill_mask(plane, front_hair_polygons(identity))
-    back = fill_mask(plane, back_hair_polygons(identity))
-    dimples = cv2.GaussianBlur(
-        rng.standard_normal((plane.height, plane.width)).astype(np.float32), (0, 0), 0.018 * scale
-    )
-    dimples = dimples / np.float32(dimples.std())
+    body_plane = Plane(min(scale, 64.0), left=-2.3, top=0.2, right=2.3, bottom=7.5)
+    texture = hair_texture(identity, plane)
+    dimples = _smooth_noise(np.random.default_rng(identity.seed + 5), plane, 0.045)
     return Plates(
         plane=plane,
         body_plane=body_plane,
-        skin=skin,
+        skin=_paint_skin(identity, plane),
         face_mask=fill_mask(plane, [face_outline(identity)]),
         ear_mask=fill_mask(plane, _ear_polygons(identity)),
         depth=head_depth(identity, plane),
         relief=resting_relief(identity, plane),
-        front_hair=_premultiply(texture, _soften(front, 0.010 * scale)),
-        back_hair=_premultiply(0.62 * texture, _soften(back, 0.012 * scale)),
-        body=_paint_body(identity, body_plane, rng),
-        dimples=np.asarray(dimples, dtype=np.float32),
+        front_hair=_premultiply(texture, _soften(fill_mask(plane, front_hair_polygons(identity)), 0.010 * scale)),
+        back_hair=_premultiply(0.72 * texture, _soften(fill_mask(plane, back_hair_polygons(identity)), 0.012 * scale)),
+        body=_paint_body(identity, body_plane),
+        dimples=dimples / np.float32(dimples.std()),
     )
 
 
+@lru_cache(maxsize=12)
+def lit_layers(identity: Identity, scale: float, lighting: Lighting) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Light (or fetch) the flat layers of a person: hair behind the head, and body; premultiplied RGBA, uint8."""
+    plates = make_plates(identity, scale)
+    room = np.asarray(lighting.colour) * (lighting.ambient + 0.72 * lighting.strength)
+    back = plates.back_hair * np.append(0.92 * room, 1.0).astype(np.float32)
+    body = plates.body * np.append(room, 1.0).astype(np.float32)
+    return to_bytes(back), to_bytes(body)
+
+
+def to_bytes(image: Image) -> NDArray[np.uint8]:
+    """Scale 0..1 to 0..255; what is brighter saturates."""
+    return np.asarray(cv2.convertScaleAbs(image, alpha=255.0), dtype=np.uint8)
+
+
 def plate_scale(pixels_per_unit: float) -> float:
-    """The kept resolution for a face shown with `pixels_per_unit`: a little finer where there is one."""
+    """Choose the kept resolution for a face shown with `pixels_per_unit`: a little finer where there is one."""
     for scale in PLATE_SCALES:
         if scale >= 1.12 * pixels_per_unit:
             return scale
@@ -100,7 +109,8 @@ def tinted(colour: RGB, red: float, green: float, blue: float) -> RGB:
     return (colour[0] * red, colour[1] * green, colour[2] * blue)
 
 
-def _paint_skin(identity: Identity, plane: Plane, rng: np.random.Generator) -> Image:
+def _paint_skin(identity: Identity, plane: Plane) -> Image:
+    rng = np.random.default_rng(identity.seed)
     base = identity.skin_rgb
     skin = np.empty((plane.height, plane.width, 3), dtype=np.float32)
     skin[:] = base
@@ -140,28 +150,29 @@ def _freckle(identity: Identity, painter: Painter, rng: np.random.Generator) -> 
         painter.ellipse((x, y), 0.010, 0.010, spot, opacity=float(rng.uniform(0.2, 0.7)))
 
 
-def _smooth_noise(rng: np.random.Generator, plane: Plane, size: float) -> NDArray[np.float32]:
-    """Noise of unit standard deviation whose grains are about `size` face units wide."""
-    step = max(1.0, size * plane.scale)
-    shape = (int(plane.height / step) + 2, int(plane.width / step) + 2)
+def _smooth_noise(rng: np.random.Generator, plane: Plane, size: float) -> Image:
+    """Noise of about unit standard deviation, grains `size` face units wide, the same at every resolution."""
+    shape = (int((plane.bottom - plane.top) / size) + 2, int((plane.right - plane.left) / size) + 2)
     coarse = rng.standard_normal(shape).astype(np.float32)
-    return np.asarray(cv2.resize(coarse, (plane.width, plane.height), interpolation=cv2.INTER_CUBIC))
+    method = cv2.INTER_CUBIC if size * plane.scale >= 1 else cv2.INTER_AREA
+    return np.asarray(cv2.resize(coarse, (plane.width, plane.height), interpolation=method), dtype=np.float32)
 
 
-def _paint_body(identity: Identity, plane: Plane, rng: np.random.Generator) -> Image:
+def _paint_body(identity: Identity, plane: Plane) -> Image:
+    rng = np.random.default_rng(identity.seed + 4)
     child = identity.childlikeness
-    neck, shoulder = 0.40 - 0.07 * child, 1.45 - 0.30 * child
+    neck, shoulder = 0.40 - 0.09 * child, 1.45 - 0.38 * child
     top = 1.28 - 0.04 * child
     side = np.array(
         [[0.30, top + 0.06], [neck + 0.10, top + 0.08], [0.78 * shoulder, top + 0.32], [shoulder, top + 0.70],
-         [1.18 * shoulder, top + 1.9], [1.2 * shoulder, 4.3]]
+         [1.18 * shoulder, top + 1.9], [1.3 * shoulder, 7.8]]
     )  # fmt: skip
     trunk = np.concatenate([side, (side * (-1, 1))[::-1]])
     collar = ellipse_points((0, top + 0.09), neck + 0.13, 0.16)
     throat = np.array([[neck, 0.2], [neck, top + 0.1], [0, top + 0.25], [-neck, top + 0.1], [-neck, 0.2]])
     image = np.empty((plane.height, plane.width, 3), dtype=np.float32)
     image[:] = np.asarray(identity.clothes_rgb)
-    image *= (1 + 0.05 * _smooth_noise(rng, plane, 0.25) + 0.02 * _smooth_noise(rng, plane, 0.03))[..., None]
+    image *= (1 + 0.05 * _smooth_noise(rng, plane, 0.25) + 0.02 * _smooth_noise(rng, plane, 0.05))[..., None]
     if rng.random() < 0.35:
         stripes = 0.5 + 0.5 * np.sign(np.sin(plane.y_axis() * rng.uniform(14, 26)))
         image *= (1 - 0.35 * stripes)[:, None, None].astype(np.float32)
@@ -171,7 +182,9 @@ def _paint_body(identity: Identity, plane: Plane, rng: np.random.Generator) -> I
     shadow = 1 - 0.42 * np.exp(-0.5 * ((plane.y_axis() - 1.0) / 0.16) ** 2)
     skin = np.clip(skin, 0, 1) * shadow[:, None, None]
     bare = np.maximum(fill_mask(plane, [throat]), fill_mask(plane, [collar]))
-    image += bare[..., None] * (skin.astype(np.float32) - image)
+    # Skin also beyond the edges of the neck: their antialiased pixels must not take the colour of the clothes.
+    skin_area = np.maximum(bare, (plane.y_axis() < top - 0.02)[:, None].astype(np.float32))
+    image += skin_area[..., None] * (skin.astype(np.float32) - image)
     painter = Painter(image, plane)
     hem = ellipse_points((0, top + 0.09), neck + 0.135, 0.165)
     lower_half = hem[: len(hem) // 2 + 1]

@@ -44,9 +44,9 @@ def resting_relief(identity: Identity, plane: Plane) -> Image:
     eye_x, eye_y, tip = identity.eye_half_distance, identity.eye_y, identity.nose_tip_y
     child = identity.childlikeness
     z = head_depth(identity, plane)
-    ridge = np.exp(-0.5 * (plane.x_axis() / 0.062) ** 2)
-    rise = np.interp(plane.y_axis(), [eye_y - 0.06, eye_y + 0.06, tip - 0.03, tip + 0.05], [0.15, 0.40, 1.0, 0.0])
-    z += np.outer(rise, ridge).astype(np.float32) * np.float32(0.45 * identity.nose_height)
+    ridge = np.exp(-0.5 * (plane.x_axis() / 0.070) ** 2)
+    rise = np.interp(plane.y_axis(), [eye_y - 0.16, eye_y - 0.02, tip - 0.03, tip + 0.05], [0.0, 0.35, 1.0, 0.0])
+    z += np.outer(rise, ridge).astype(np.float32) * np.float32(0.40 * identity.nose_height)
     z += 0.40 * identity.nose_height * plane.bump(0, tip, 0.070, 0.060)
     z += 0.060 * plane.mirrored_bumps(0.80 * identity.nose_half_width, tip + 0.035, 0.042, 0.042)
     z -= 0.085 * plane.mirrored_bumps(0.92 * eye_x, eye_y - 0.01, 0.150, 0.080)
@@ -81,7 +81,7 @@ def add_muscle_bulges(z: Image, plane: Plane, identity: Identity, geometry: Face
 
 
 def surface_normals(z: Image, scale: float) -> tuple[Image, Image, Image]:
-    """Unit normals (x, y, z components) of a height field sampled with `scale` pixels per unit."""
+    """Return unit normals (x, y, z components) of a height field sampled with `scale` pixels per unit."""
     slope_x = cv2.Sobel(z, cv2.CV_32F, 1, 0, ksize=3, scale=scale / 8)
     slope_y = cv2.Sobel(z, cv2.CV_32F, 0, 1, ksize=3, scale=scale / 8)
     length = cv2.sqrt(slope_x * slope_x + slope_y * slope_y + 1.0)

@@ -16,13 +16,12 @@ from numpy.typing import NDArray
 
 from features.facs import EMOTIONET_AUS
 from features.synthetic.canvas import Points, sixteenths
+from features.synthetic.compositing import PlacedFace, draw_person
 from features.synthetic.geometry import ActionUnits, FaceGeometry, face_outline, place_features
-from features.synthetic.head import HeadImage, paint_head
 from features.synthetic.identity import Identity
 from features.synthetic.plates import Plates, make_plates, plate_scale
 from features.synthetic.projection import HeadProjection, rotation_matrix, sample_depth
 from features.synthetic.scene import (
-    Lighting,
     Scene,
     add_camera_effects,
     draw_occluder,
@@ -34,8 +33,9 @@ MAX_YAW_DEG = 35.0
 MAX_PITCH_DEG = 25.0
 MAX_ROLL_DEG = 25.0
 
-_BOX_TOP_Y = -0.74
-"""Upper edge of the annotated face, in face units: where people and detectors draw it, at the hairline."""
+_BOX_TOP_Y, _BOX_WIDTH = -0.75, 0.90
+"""Upper edge of the annotated face in face units (the hairline) and its share of the face's width: calibrated on the
+boxes of RetinaFace, which learnt them from the annotations of WIDER FACE."""
 
 
 def _no_action() -> NDArray[np.float64]:
@@ -145,7 +145,7 @@ def render_frame(
     placed = [_place_face(identity, state, width, height) for identity, state in faces]
     for (identity, state), face in zip(faces, placed, strict=True):
         if state.visible:
-            _draw_person(image, identity, face, scene.lighting)
+            draw_person(image, identity, face, scene.lighting)
     for occluder in scene.occluders:
         draw_occluder(image, occluder, scene.lighting)
     states = [state for _, state in faces]
@@ -163,7 +163,7 @@ def locate_faces(
 
 
 def _face_truths(
-    placed: Sequence[_PlacedFace], states: Sequence[FaceState], scene: Scene, *, width: int, height: int
+    placed: Sequence[PlacedFace], states: Sequence[FaceState], scene: Scene, *, width: int, height: int
 ) -> tuple[FaceTruth, ...]:
     hands = [part for occluder in scene.occluders for part in occluder_polygons(occluder, width, height)]
     truths = []
@@ -174,19 +174,7 @@ def _face_truths(
     return tuple(truths)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _PlacedFace:
-    plates: Plates
-    aus: ActionUnits
-    geometry: FaceGeometry
-    projection: HeadProjection
-    landmarks: Points
-    outline: Points
-    box: NDArray[np.float64]
-    roll_deg: float
-
-
-def _place_face(identity: Identity, state: FaceState, width: int, height: int) -> _PlacedFace:
+def _place_face(identity: Identity, state: FaceState, width: int, height: int) -> PlacedFace:
     aus = ActionUnits(state.au_left, state.au_right)
     geometry = place_features(identity, aus, gaze=(state.gaze_x, state.gaze_y))
     scale = 0.5 * state.height_fraction * height
@@ -198,10 +186,10 @@ def _place_face(identity: Identity, state: FaceState, width: int, height: int) -
     )
     landmarks = _project_on_skin(geometry.landmarks(identity), projection, plates, geometry)
     outline = face_outline(identity, geometry.jaw_drop)
-    outline = outline[outline[:, 1] >= _BOX_TOP_Y]
+    outline = outline[outline[:, 1] >= _BOX_TOP_Y] * (_BOX_WIDTH, 1.0)
     outline = _project_on_skin(outline, projection, plates, geometry)
     box = np.concatenate([outline.min(axis=0), outline.max(axis=0)])
-    return _PlacedFace(plates, aus, geometry, projection, landmarks, outline, box, state.roll_deg)
+    return PlacedFace(plates, aus, geometry, projection, landmarks, outline, box, state.roll_deg)
 
 
 def _project_on_skin(points: Points, projection: HeadProjection, plates: Plates, geometry: FaceGeometry) -> Points:
@@ -210,87 +198,6 @@ def _project_on_skin(points: Points, projection: HeadProjection, plates: Plates,
     factor = 1.0 + geometry.jaw_drop / (1.0 - start)
     resting = np.column_stack([points[:, 0], np.where(y > start, start + (y - start) / factor, y)])
     return projection.project(points, sample_depth(plates.depth, plates.plane, resting))
-
-
-def _draw_person(image: NDArray[np.uint8], identity: Identity, face: _PlacedFace, lighting: Lighting) -> None:
-    plates, projection = face.plates, face.projection
-    room = np.asarray(lighting.colour) * (lighting.ambient + 0.72 * lighting.strength)
-    turn = projection.rotation
-    behind = np.column_stack([turn[:2, :2], turn[:2, 2] * (-0.10 - 0.25)])
-    _draw_flat(image, plates.back_hair, plates.plane, behind, projection, 0.92 * room)
-    lean = 0.25 * np.deg2rad(face.roll_deg)
-    upright = np.array([[np.cos(lean), -np.sin(lean), 0.0], [np.sin(lean), np.cos(lean), 0.0]])
-    _draw_flat(image, plates.body, plates.body_plane, upright, projection, room)
-    head = paint_head(identity, face.geometry, face.aus, plates, lighting, turn)
-    _draw_head(image, head, projection)
-
-
-def _draw_flat(
-    image: NDArray[np.uint8],
-    plate: NDArray[np.float32],
-    plane,
-    matrix: NDArray[np.float64],
-    projection: HeadProjection,
-    light: NDArray[np.float64],
-) -> None:
-    """Lay a flat RGBA plate over the picture; `matrix` (2, 3) takes face units to face units of the picture."""
-    to_units = np.array(
-        [
-            [1 / plane.scale, 0, plane.left + 0.5 / plane.scale],
-            [0, 1 / plane.scale, plane.top + 0.5 / plane.scale],
-            [0, 0, 1],
-        ]
-    )
-    whole = projection.scale * matrix @ to_units
-    whole[:, 2] += np.asarray(projection.centre) - 0.5
-    corners = np.array([[0, 0, 1], [plane.width, 0, 1], [0, plane.height, 1], [plane.width, plane.height, 1]])
-    window = _clip_window(corners @ whole.T, image)
-    if window is None:
-        return
-    x0, y0, x1, y1 = window
-    whole[:, 2] -= (x0, y0)
-    lit = cv2.convertScaleAbs(plate * np.append(light, 1.0).astype(np.float32), alpha=255.0)
-    layer = cv2.warpAffine(lit, whole, (x1 - x0, y1 - y0), flags=cv2.INTER_LINEAR)
-    _lay_over(image[y0:y1, x0:x1], layer)
-
-
-def _draw_head(image: NDArray[np.uint8], head: HeadImage, projection: HeadProjection) -> None:
-    plane = head.plane
-    x = np.linspace(plane.left, plane.right, 9)
-    y = np.linspace(plane.top, plane.bottom, 11)
-    rim = np.array([(a, b) for a in x for b in y])
-    window = _clip_window(projection.project(rim, sample_depth(head.depth, plane, rim)), image)
-    if window is None:
-        return
-    x0, y0, x1, y1 = window
-    size = (x1 - x0, y1 - y0)
-    # Where the plate is much finer than the picture, draw finer and average.
-    finer = max(1, round(plane.scale / (1.45 * projection.scale)))
-    view = HeadProjection(
-        projection.rotation,
-        ((projection.centre[0] - x0) * finer, (projection.centre[1] - y0) * finer),
-        projection.scale * finer,
-    )
-    map_x, map_y = view.inverse_map(head.depth, plane, (0, 0), (size[0] * finer, size[1] * finer))
-    layer = cv2.remap(head.pixels, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
-    if finer > 1:
-        layer = cv2.resize(layer, size, interpolation=cv2.INTER_AREA)
-    _lay_over(image[y0:y1, x0:x1], layer)
-
-
-def _clip_window(points: Points, image: NDArray[np.uint8]) -> tuple[int, int, int, int] | None:
-    low = np.maximum(np.floor(points.min(axis=0)).astype(int) - 1, 0)
-    high = np.minimum(np.ceil(points.max(axis=0)).astype(int) + 2, (image.shape[1], image.shape[0]))
-    if (high <= low).any():
-        return None
-    return int(low[0]), int(low[1]), int(high[0]), int(high[1])
-
-
-def _lay_over(target: NDArray[np.uint8], layer: NDArray[np.uint8]) -> None:
-    """Composite a premultiplied RGBA layer over `target`, in place."""
-    rgb, alpha = cv2.cvtColor(layer, cv2.COLOR_RGBA2RGB), layer[..., 3]
-    keep = cv2.cvtColor(255 - alpha, cv2.COLOR_GRAY2RGB)
-    target[:] = cv2.add(cv2.multiply(target, keep, scale=1 / 255), rgb)
 
 
 def _visible_fraction(outline: Points, covers: Sequence[Points], width: int, height: int) -> float:

@@ -111,7 +111,7 @@ def _as_rgb(colour: NDArray[np.float64]) -> RGB:
 
 @lru_cache(maxsize=4)
 def paint_background(background: Background, lighting: Lighting, width: int, height: int) -> NDArray[np.uint8]:
-    """The empty room (height, width, 3) uint8; must not be written to."""
+    """Paint the empty room (height, width, 3) uint8; must not be written to."""
     rng = np.random.default_rng(background.seed)
     y = np.linspace(0, 1, height, dtype=np.float32)[:, None]
     x = np.linspace(0, 1, width, dtype=np.float32)[None, :]
@@ -132,7 +132,7 @@ def paint_background(background: Background, lighting: Lighting, width: int, hei
 
 
 def _furnish(canvas: NDArray[np.uint8], rng: np.random.Generator) -> None:
-    """A wall with a shelf, a picture or window, and a skirting of another colour."""
+    """Add a wall with a shelf, a picture or window, and a skirting of another colour."""
     height, width = canvas.shape[:2]
     base = canvas.reshape(-1, 3).mean(axis=0)
     floor_y = int(height * rng.uniform(0.72, 0.95))
@@ -181,8 +181,8 @@ def occluder_polygons(occluder: Occluder, width: int, height: int) -> list[NDArr
     parts = [palm]
     for k, length in enumerate((0.42, 0.52, 0.50, 0.36)):
         finger = np.stack([0.095 * np.cos(circle), length * np.sin(circle)], axis=1)
-        parts.append(finger + (-0.31 + 0.205 * k, -0.62))
-    parts.append(np.stack([0.30 * np.cos(circle), 0.8 * np.sin(circle)], axis=1) + (0, 0.8))
+        parts.append(finger + np.array([-0.31 + 0.205 * k, -0.62]))
+    parts.append(np.stack([0.30 * np.cos(circle), 0.8 * np.sin(circle)], axis=1) + np.array([0, 0.8]))
     return [centre + unit * part @ turn.T for part in parts]
 
 
@@ -225,7 +225,7 @@ def motion_kernel(length_px: float, angle_deg: float) -> NDArray[np.float32]:
 
 @lru_cache(maxsize=1)
 def _noise_tile() -> NDArray[np.int16]:
-    """Unit noise, times 64, that frames take shifted windows of: drawing it anew costs more than the rest."""
+    """Draw unit noise, times 64, that frames take shifted windows of: drawing it anew costs more than the rest."""
     noise = np.random.default_rng(20190922).standard_normal((1200, 2048, 3))
     return np.asarray(np.rint(64 * noise), dtype=np.int16)
 
@@ -239,5 +239,4 @@ def _add_noise(image: NDArray[np.uint8], sigma: float, rng: np.random.Generator)
     y = int(rng.integers(tile.shape[0] - height + 1))
     x = int(rng.integers(tile.shape[1] - width + 1))
     window = tile[y : y + height, x : x + width]
-    noisy = cv2.scaleAdd(window.astype(np.float32), sigma / 64, image.astype(np.float32))
-    return cv2.convertScaleAbs(np.maximum(noisy, 0)).astype(np.uint8, copy=False)
+    return np.asarray(cv2.addWeighted(image, 1.0, window, sigma / 64, 0.0, dtype=cv2.CV_8U), dtype=np.uint8)
