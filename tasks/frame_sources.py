@@ -48,7 +48,7 @@ def read_sessions(sources: Iterable[FrameSource], *, only: Sequence[str]) -> Ite
         absent = [name for name in wanted if name not in frames]
         if absent:
             raise InvalidInputError(f"Expected the columns {', '.join(absent)} in a frame table, but they are missing.")
-        keys = frames[list(SESSION_KEY)].fillna("")
+        keys = frames[list(SESSION_KEY)].astype("str").fillna("")
         for key, rows in frames[wanted].groupby([keys[name] for name in SESSION_KEY], sort=False, observed=True):
             participant_id, session, task = (str(part) for part in key)
             yield (participant_id, session, task), rows.sort_values("frame")
@@ -94,6 +94,6 @@ def index_events(events: pd.DataFrame | Mapping[SessionKey, pd.DataFrame]) -> di
     absent = [name for name in SESSION_KEY if name not in events]
     if absent:
         raise InvalidInputError(f"Expected the columns {', '.join(absent)} in the events, but they are missing.")
-    keys = events[list(SESSION_KEY)].fillna("")
+    keys = events[list(SESSION_KEY)].astype("str").fillna("")
     groups = events.groupby([keys[name] for name in SESSION_KEY], sort=False, observed=True)
     return {(str(key[0]), str(key[1]), str(key[2])): rows for key, rows in groups}

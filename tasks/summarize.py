@@ -180,8 +180,9 @@ def explain_exclusion(seen: Coverage, settings: SummarizeSettings) -> str:
     reasons = []
     if seen.n_valid == 0:
         return "no frame is valid"
-    if seen.n_valid < settings.min_valid_frames:
-        reasons.append(f"{seen.n_valid} frames are valid, {settings.min_valid_frames} are needed")
+    needed = max(settings.min_valid_frames, 1 + settings.ddof)
+    if seen.n_valid < needed:
+        reasons.append(f"{seen.n_valid} frames are valid, {needed} are needed")
     if seen.valid_fraction < settings.min_valid_fraction:
         share = np.floor(1000 * seen.valid_fraction) / 10  # rounded down: 49.99 % must not read as 50 %
         reasons.append(f"{share:.1f} % of frames are valid, {100 * settings.min_valid_fraction:.1f} % are needed")
