@@ -148,9 +148,9 @@ DEMO_AUGMENTATION = Augmentation(
 
 DEMO_RECIPE = TrainingRecipe(
     phases=(
-        Phase(input_size=80, epochs=4, batch_size=64),
-        Phase(input_size=112, epochs=4, batch_size=64),
-        Phase(input_size=224, epochs=2, batch_size=32, images=5000),
+        Phase(input_size=80, epochs=10, batch_size=64, images=6000),
+        Phase(input_size=112, epochs=8, batch_size=64, images=6000),
+        Phase(input_size=224, epochs=3, batch_size=32, images=2500),
     ),
     optimizer="adamw",
     schedule="one_cycle",
@@ -160,7 +160,7 @@ DEMO_RECIPE = TrainingRecipe(
     regression_bins=None,
     au_softness=0.1,
     task_weights=(0.3, 4.0, 1.0, 1.0),
-    averaging=0.997,
+    averaging=0.99,
     augmentation=DEMO_AUGMENTATION,
     seed=2019,
 )
