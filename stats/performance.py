@@ -264,7 +264,9 @@ def _wilson(count: int, n: int, confidence_level: float) -> Estimate:
     if n == 0:
         return UNDEFINED
     low, high = proportion_confint(count, n, alpha=1 - confidence_level, method="wilson")
-    return Estimate(count / n, max(float(low), 0.0), min(float(high), 1.0))
+    share = count / n
+    # the ends at 0 and 1 come out as 5e-17 and the like
+    return Estimate(share, min(max(float(low), 0.0), share), max(min(float(high), 1.0), share))
 
 
 def _resample_counts(counts: Counts, n_bootstrap: int, seed: int) -> tuple[FloatArray, ...]:
