@@ -19,6 +19,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from features import facs
 from features.attributes.labels import AttributeLabels
 from features.attributes.training import CropData
 from features.faces.alignment import align_face
@@ -36,6 +37,7 @@ LANDMARK_ERROR: Final = 0.025
 """Standard deviation of the landmark error in distances between the eyes: what a detector does."""
 
 CROP_SIZE: Final = 224
+_PRESENT: Final = 0.5
 _JPEG_QUALITY: Final = 95
 _LOWEST_RECORDED_QUALITY: Final = 45
 _LABEL_KEYS: Final = ("expression", "valence", "arousal", "aus", "identity")
@@ -151,6 +153,8 @@ def read_crops(folder: Path) -> tuple[CropData, NDArray[np.uint64]]:
 def read_labels(shard: Path) -> dict[str, NDArray[Any]]:
     """Labels of the faces of a shard, by name.
 
+    AU05, the raised upper lid, is unknown (NaN) where the eyes are closed (AU43): nothing of it is to be seen.
+
     Raises
     ------
     InvalidInputError
@@ -158,11 +162,14 @@ def read_labels(shard: Path) -> dict[str, NDArray[Any]]:
     """
     try:
         with np.load(shard) as archive:
-            return {key: archive[key] for key in (*_LABEL_KEYS, "visible_fraction")}
+            labels = {key: archive[key] for key in (*_LABEL_KEYS, "visible_fraction")}
     except (OSError, ValueError, KeyError) as error:
         raise InvalidInputError(
             f"Expected a shard of scenes with attribute labels in {shard.name}, got: {error}. Render it again."
         ) from error
+    raised, closed = facs.EMOTIONET_AUS.index("AU05"), facs.EMOTIONET_AUS.index("AU43")
+    labels["aus"][labels["aus"][:, closed] >= _PRESENT, raised] = np.nan
+    return labels
 
 
 def _cut_shard(shard: Path, *, seed: int) -> NDArray[np.uint8]:
