@@ -1,0 +1,86 @@
+"""Pages in a browser: charts are drawn from disk, nothing is reported on the console."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tasks.reports import (
+    GroupReportInputs,
+    ParticipantReportInputs,
+    build_group_report,
+    build_participant_report,
+    report_assets,
+)  # fmt: skip
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def chromium() -> str:
+    found = next(
+        (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
+    )
+    if found is None:
+        pytest.skip("Chromium is not installed")
+    return found
+
+
+def open_page(chromium: str, page: Path, profile: Path) -> tuple[str, str]:
+    """The document after its scripts ran, and what the browser logged."""
+    flags = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run")
+    run = subprocess.run(
+        [chromium, *flags, f"--user-data-dir={profile}", "--virtual-time-budget=20000", "--enable-logging=stderr",
+         "--window-size=1280,2000", "--dump-dom", page.as_uri()],
+        capture_output=True, text=True, timeout=180, check=True,
+    )  # fmt: skip
+    return run.stdout, run.stderr
+
+
+@pytest.fixture(scope="module")
+def folder(
+    tmp_path_factory: pytest.TempPathFactory,
+    group_inputs: GroupReportInputs,
+    participant_inputs: ParticipantReportInputs,
+) -> Path:
+    path = tmp_path_factory.mktemp("reports")
+    (path / "assets").mkdir()
+    for name, text in report_assets().items():
+        (path / "assets" / name).write_text(text, encoding="utf-8")
+    (path / "group.html").write_text(build_group_report(group_inputs), encoding="utf-8")
+    (path / "sub-ASD03.html").write_text(build_participant_report(participant_inputs), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("name", ["group.html", "sub-ASD03.html"])
+def test_charts_are_drawn_without_an_error(chromium: str, folder: Path, tmp_path: Path, name: str) -> None:
+    expected = (folder / name).read_text(encoding="utf-8").count('<script type="application/json">')
+    document, log = open_page(chromium, folder / name, tmp_path)
+    assert len(re.findall(r'class="[^"]*js-plotly-plot', document)) == expected
+    assert document.count('class="main-svg"') >= expected
+    assert "Drawing the chart needs JavaScript" not in document
+    assert "CONSOLE" not in log
+
+
+def test_a_page_without_its_assets_says_what_is_missing(chromium: str, folder: Path, tmp_path: Path) -> None:
+    alone = tmp_path / "group.html"
+    shutil.copy(folder / "group.html", alone)
+    document, _ = open_page(chromium, alone, tmp_path / "profile")
+    assert "This chart needs the folder “assets” beside the report" in document
+    assert "main-svg" not in document
+
+
+def test_tables_sort_by_their_headings(chromium: str, folder: Path, tmp_path: Path) -> None:
+    page = (folder / "group.html").read_text(encoding="utf-8")
+    click = "<script>document.querySelectorAll('#participants-table thead button')[5].click();</script></body>"
+    (folder / "sorted.html").write_text(page.replace("</body>", click), encoding="utf-8")
+    document, _ = open_page(chromium, folder / "sorted.html", tmp_path)
+    table = document[document.index('<table id="participants-table"') :].split("</table>")[0]
+    assert 'aria-sort="ascending"' in table
+    names = re.findall(r'<th scope="row"[^>]*><a [^>]*>(\w+)</a>', table)
+    assert names[0] == "TD09"  # the lowest coverage of the fabricated study
+    assert names[-1] == "ASD05"  # no value sorts last
