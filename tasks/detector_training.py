@@ -178,15 +178,13 @@ def train_detector_weights(
 
 
 def sample_batches(shards: list[Path], *, settings: DetectorTrainingSettings) -> Iterator[LabelledImages]:
-    """Random crops without end: shards in random order, scenes of two shards mixed, each scene once a round."""
+    """Random crops without end: shards in random order, the scenes of each shuffled, each scene once a round."""
     rng = np.random.default_rng(settings.seed)
     pending: list[LabelledScene] = []
     while True:
-        order = rng.permutation(len(shards))
-        for begin in range(0, len(shards), 2):
-            fresh = [scene for index in order[begin : begin + 2] for scene in read_shard(shards[index])]
-            rng.shuffle(fresh)
-            pending += fresh
+        for index in rng.permutation(len(shards)):
+            fresh = list(read_shard(shards[index]))
+            pending += [fresh[i] for i in rng.permutation(len(fresh))]
             while len(pending) >= settings.batch_size:
                 batch = [pending.pop() for _ in range(settings.batch_size)]
                 yield crop_scenes(batch, size=settings.crop_size, rng=rng)
