@@ -123,7 +123,7 @@ class VideoReader:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._opened = None
+        """Nothing to close: files are open only while `batches` runs."""
 
     @property
     def clock(self) -> FrameClock:
