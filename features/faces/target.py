@@ -166,7 +166,7 @@ class TargetTracker:
         if self._box is None or self._home is None:
             return self._choose_first(detections, boxes, pixels)
         gap_s = time_s - self._seen_s
-        chosen = self._follow(detections, boxes, gap_s, pixels)
+        chosen = self._follow(detections, boxes, gap_s, pixels) if gap_s <= self._max_gap_s else None
         if chosen is not None:
             back = _best_overlap(boxes, self._home.box, self._min_iou)
             if back is None or self._home.is_near(boxes[chosen]) or self._embed is not None:
@@ -242,7 +242,7 @@ class TargetTracker:
         side = _sides(last[None])[0]
         ratio = _ratio(_sides(boxes), side)
         distance = np.linalg.norm(_centres(boxes) - _centres(last[None]), axis=1) / side
-        reach = min(0.5 + MAX_SPEED * gap_s, MAX_REACH) if gap_s <= self._max_gap_s else 0.0
+        reach = min(0.5 + MAX_SPEED * gap_s, MAX_REACH)
         moved = (distance <= reach) & (ratio <= MAX_SIZE_RATIO) & ~np.array([self._is_other(box) for box in boxes])
         possible = np.flatnonzero((overlap >= self._min_iou) | moved)
         if possible.size == 0:
