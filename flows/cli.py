@@ -192,8 +192,9 @@ def _run_flow(
 
 
 def _print_plan(study: Path, config: Path | None, labels: list[str] | None) -> None:
-    from tasks.checking import check_study  # noqa: PLC0415
     from tasks.planning import plan_run  # noqa: PLC0415
+
+    from tasks.checking import check_study  # noqa: PLC0415
 
     checked = check_study(study, config=config, participant_labels=labels or ())
     for line in (*checked.describe(), *plan_run(checked)):

@@ -13,17 +13,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+import cv2
 import numpy as np
 import pandas as pd
-from features.faces.alignment import align_face, crop_box
-from features.faces.pose import head_pose
-from features.faces.quality import brightness, sharpness
-from features.faces.target import TargetTracker
 from numpy.typing import NDArray
 
 from features.attributes.model import AttributeModel
+from features.faces.alignment import align_face, crop_box
 from features.faces.detector import FaceDetector
+from features.faces.pose import head_pose
 from features.faces.postprocessing import Detections
+from features.faces.quality import brightness, sharpness
+from features.faces.target import TargetTracker
 from features.frame_table import BOX, LANDMARKS, POSE, columns, empty_rows
 from tasks.pipelining import prefetch
 from tasks.progress import Reporter, silent
@@ -39,6 +40,12 @@ CODE_VERSION: Final = 1
 
 LOW_SCORE_FLOOR: Final = 0.3
 """Faces that score between this and detection.confidence make a frame ``low_score`` instead of ``no_face``."""
+
+QUALITY_CROP: Final = 224
+"""Side in pixels of the aligned crop on which sharpness and brightness are measured."""
+
+BOX_CROP: Final = 512
+"""Side in pixels of the crop of mode ``box``, as in Hugging Rain Man."""
 
 
 @dataclass(frozen=True)
@@ -215,16 +222,12 @@ class FaceMeasurer:
         faces = detections.select(sure)
         target = self.tracker.update(faces, frame=int(batch.index[row]), time_s=float(batch.time_s[row]))
         if target is None:
-            if sure.any():
-                reason = "not_target"
-            else:
-                reason = "low_score" if len(detections.scores) else "no_face"
-            values["invalid_reason"][row] = reason
+            values["invalid_reason"][row] = _why_no_target(detections, found=bool(sure.any()))
             return None
         box, landmarks = faces.boxes[target], faces.landmarks[target]
         pixels = batch.pixels[row]
-        aligned = align_face(pixels, landmarks, size=224)
-        pose = head_pose(landmarks, box)
+        aligned = align_face(pixels, landmarks, size=QUALITY_CROP)
+        pose = head_pose(landmarks)
         _set(values, row, BOX, box)
         _set(values, row, LANDMARKS, landmarks.ravel())
         _set(values, row, POSE, pose)
@@ -236,7 +239,7 @@ class FaceMeasurer:
         values["valid"][row] = reason == "ok"
         if reason != "ok":
             return None
-        return aligned if self._settings.detection.mode == "aligned" else self._box_crop(pixels, box)
+        return self._cut(pixels, box, landmarks, aligned)
 
     def _why_invalid(self, box: NDArray[np.float32], pose: tuple[float, float, float], sharp: float) -> str:
         quality = self._settings.quality
@@ -246,8 +249,24 @@ class FaceMeasurer:
             return "extreme_pose"
         return "blurred" if sharp < quality.min_sharpness else "ok"
 
-    def _box_crop(self, pixels: NDArray[np.uint8], box: NDArray[np.float32]) -> NDArray[np.uint8]:
-        return crop_box(pixels, box, size=512)
+    def _cut(
+        self,
+        pixels: NDArray[np.uint8],
+        box: NDArray[np.float32],
+        landmarks: NDArray[np.float32],
+        aligned: NDArray[np.uint8],
+    ) -> NDArray[np.uint8]:
+        side = self._crop_size
+        if self._settings.detection.mode == "box":
+            crop = cv2.resize(crop_box(pixels, box, size=BOX_CROP), (side, side), interpolation=cv2.INTER_AREA)
+            return crop.astype(np.uint8, copy=False)
+        return aligned if side == QUALITY_CROP else align_face(pixels, landmarks, size=side)
+
+
+def _why_no_target(detections: Detections, *, found: bool) -> str:
+    if found:
+        return "not_target"
+    return "low_score" if len(detections.scores) else "no_face"
 
 
 def _begin_rows(batch: FrameBatch, video: SessionVideo, aus: tuple[str, ...]) -> pd.DataFrame:

@@ -26,20 +26,34 @@ def silent(name: str, done: int, total: int) -> None:
     """A reporter that says nothing."""
 
 
+_active: list[Reporter] = []
+
+
+def current_reporter() -> Reporter:
+    """The reporter of the innermost open `show_progress` in this process; silent where there is none."""
+    return _active[-1] if _active else silent
+
+
 class _Lines:
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._state: dict[str, tuple[float, float]] = {}
+        self._state: dict[str, tuple[float, int, float]] = {}
 
     def __call__(self, name: str, done: int, total: int) -> None:
         now = time.monotonic()
         with self._lock:
-            begun, last = self._state.get(name, (now, -1e9))
+            begun, done_before, last = self._state.get(name, (now, done, -1e9))
             due = now - last >= _SECONDS_BETWEEN_LINES or done >= total
-            self._state[name] = (begun, now if due else last)
+            self._state[name] = (begun, done_before, now if due else last)
         if due:
-            left = (now - begun) / done * (total - done) if done else 0.0
-            print(f"{name}: {done}/{total}, {_minutes(left)} left", file=sys.stderr, flush=True)  # noqa: T201
+            left = _describe_rest(now - begun, done - done_before, total - done)
+            print(f"{name}: {done}/{total}{left}", file=sys.stderr, flush=True)  # noqa: T201
+
+
+def _describe_rest(elapsed_s: float, n_done: int, n_left: int) -> str:
+    if not n_left or n_done <= 0:
+        return ""
+    return f", {_minutes(elapsed_s / n_done * n_left)} left"
 
 
 def _minutes(seconds: float) -> str:
@@ -48,12 +62,23 @@ def _minutes(seconds: float) -> str:
 
 @contextmanager
 def show_progress() -> Iterator[Reporter]:
-    """A reporter that fits where standard error goes: rich bars in a terminal, else a line every ten seconds.
+    """Open a reporter and make it the current one.
 
     Yields
     ------
     Reporter
+        Draws rich bars in a terminal, and prints a line every ten seconds elsewhere.
     """
+    with _open_reporter() as reporter:
+        _active.append(reporter)
+        try:
+            yield reporter
+        finally:
+            _active.remove(reporter)
+
+
+@contextmanager
+def _open_reporter() -> Iterator[Reporter]:
     console = Console(stderr=True)
     if not console.is_terminal:
         yield _Lines()

@@ -18,21 +18,20 @@ from typing import Any, Final
 import av
 import numpy as np
 import pandas as pd
+import yaml
 from numpy.typing import NDArray
 
 from features.synthetic.cohort import ParticipantPlan, plan_cohort
 from features.synthetic.sessions import FRAME_RATE_HZ, SessionTruth, default_script, render_session, simulate_session
 from tasks.progress import Reporter, silent
-from tasks.provenance import Step, read_sidecar, why_stale, write_atomic, write_json_atomic, write_sidecar, write_text_atomic
+from tasks.provenance import Step, why_stale, write_atomic, write_json_atomic, write_sidecar, write_text_atomic
 from tasks.tables import write_table
 
 CODE_VERSION: Final = 1
 TASK: Final = "clips"
 """Task label of the rendered stimulus."""
 
-_NOTE: Final = (
-    "Rendered by facetrace. Nobody was recorded; the group differences were planted as test values and say nothing about autism."
-)
+_NOTE: Final = "Rendered by facetrace. Nobody was recorded; the group differences were planted as test values and say nothing about autism."
 
 
 def encode_video(path: Path, frames: Iterable[NDArray[np.uint8]], *, rate: float = FRAME_RATE_HZ) -> int:
@@ -125,12 +124,30 @@ def render_study(
     missing = [plan for plan in plans if why_stale(video_path(folder, plan), _step(plan, step_settings))]
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(max_workers=max(1, min(workers, len(missing))), mp_context=context) as pool:
-        futures: list[Future[None]] = [pool.submit(_render_participant, folder, plan, step_settings) for plan in missing]
+        futures: list[Future[None]] = [
+            pool.submit(_render_participant, folder, plan, step_settings) for plan in missing
+        ]
         progress("rendering", len(plans) - len(missing), len(plans))
         for done, future in enumerate(as_completed(futures), start=len(plans) - len(missing) + 1):
             future.result()
             progress("rendering", done, len(plans))
     return plans
+
+
+def write_demo_settings(folder: Path) -> None:
+    """Write the settings of the demo: demo weights, few permutations; one that is there already stays."""
+    path = folder / "config.yaml"
+    if path.exists():
+        return
+    settings = {
+        "study": {"name": "facetrace demo: rendered participants"},
+        "detection": {"weights": "demo-retinaface"},
+        "attributes": {"weights": "demo-attributes"},
+        "classify": {"permutations": 20},
+        "report": {"show_covariates": True},
+    }
+    note = "# Settings of the demo; everything else has the default that `facetrace settings` prints.\n"
+    write_text_atomic(path, note + yaml.safe_dump(settings, sort_keys=False))
 
 
 def video_path(folder: Path, plan: ParticipantPlan) -> Path:
@@ -143,12 +160,6 @@ def truth_path(folder: Path, plan: ParticipantPlan) -> Path:
     """Where the ground truth of a rendered participant stands: one row a frame."""
     name = f"sub-{plan.participant_id}"
     return folder / "derivatives" / "ground-truth" / name / "beh" / f"{name}_task-{TASK}_desc-truth_beh.parquet"
-
-
-def is_rendered(video: Path, sha256: str) -> bool:
-    """Whether a video is one that facetrace rendered, unchanged."""
-    sidecar = read_sidecar(video)
-    return sidecar is not None and sidecar.get("step") == "render" and sidecar.get("output_sha256") == sha256
 
 
 def _step(plan: ParticipantPlan, settings: dict[str, Any]) -> Step:
@@ -179,7 +190,10 @@ def _write_study_files(folder: Path, plans: Sequence[ParticipantPlan]) -> None:
     write_json_atomic(
         folder / "participants.json",
         {
-            "group": {"Description": "Group", "Levels": {"ASD": "autistic children", "TD": "typically developing children"}},
+            "group": {
+                "Description": "Group",
+                "Levels": {"ASD": "autistic children", "TD": "typically developing children"},
+            },
             "age": {"Description": "Age at the session", "Units": "years"},
             "sex": {"Description": "Sex", "Levels": {"F": "female", "M": "male"}},
             "nonverbal_iq": {"Description": "Non-verbal IQ; simulated, without any effect"},

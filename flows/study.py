@@ -1,0 +1,45 @@
+"""The nightly parent: check, extract, summarize, classify, compare, report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from prefect import flow
+from prefect.states import State
+
+from flows.classify import classify_all
+from flows.compare import compare_all
+from flows.extract import extract_all
+from flows.report import report_all
+from flows.runs import Run, open_run
+from flows.summarize import summarize_all
+
+
+def run_all(run: Run, *, before_report: Callable[[], None] | None = None) -> None:
+    """Every step in order; an analysis that lacks its table or participants is noted, the others and the report go on."""
+    extract_all(run)
+    if run.manifest.count("ok") and summarize_all(run):
+        classify_all(run)
+        compare_all(run)
+        if before_report is not None:
+            before_report()
+    report_all(run)
+
+
+@flow(name="study")
+def study(study: str = ".", config: str = "", participants: list[str] | None = None) -> State[Any]:
+    """Run a study from its videos to its reports; only what changed is computed.
+
+    Parameters
+    ----------
+    study
+        Study folder, relative to FACETRACE_STUDIES.
+    config
+        Settings file, relative to the study folder; empty for its config.yaml.
+    participants
+        Only these participants; empty for all.
+    """
+    run = open_run("study", study, config, participants or [], weights=True)
+    run_all(run)
+    return run.close()

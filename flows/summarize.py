@@ -1,0 +1,44 @@
+"""Frame tables to the 58 features of each participant."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from prefect import flow
+from prefect.states import State
+
+from flows.runs import Run, open_run
+from tasks.group_steps import update_features
+
+
+def summarize_all(run: Run) -> bool:
+    """Bring the participant table up to date; False where it cannot be made."""
+    checked = run.checked
+    return run.step(
+        "summarize",
+        lambda: update_features(
+            checked.study.derivatives,
+            checked.frame_tables(),
+            checked.study.participants_table(),
+            settings=checked.settings.summarize,
+        ),
+    )
+
+
+@flow(name="summarize")
+def summarize(study: str = ".", config: str = "", participants: list[str] | None = None) -> State[Any]:
+    """Summarize the frame tables that exist.
+
+    Parameters
+    ----------
+    study
+        Study folder, relative to FACETRACE_STUDIES.
+    config
+        Settings file, relative to the study folder; empty for its config.yaml.
+    participants
+        Only these participants; empty for all.
+    """
+    run = open_run("summarize", study, config, participants or [])
+    run.note_existing_tables()
+    summarize_all(run)
+    return run.close()

@@ -1,0 +1,201 @@
+"""Check a study before anything is decoded: settings, tables, videos, weights. All problems at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import pandas as pd
+
+from tasks.errors import ExitCode, FacetraceError, InvalidInputError, SettingsError, WeightsError
+from tasks.events import read_events
+from tasks.manifest import SKIPPED_NOT_ASKED, Outcome
+from tasks.probing import VideoProbe, probe_study
+from tasks.problems import Problem, list_problems
+from tasks.recordings import SessionVideo
+from tasks.rendered import is_rendered
+from tasks.settings import Settings, read_settings
+from tasks.study import Study, read_study
+from tasks.weights import Weights, locate, refuse_demo_weights
+
+CONFIG_NAME: Final = "config.yaml"
+
+
+@dataclass(frozen=True)
+class CheckedStudy:
+    """A study folder after all checks.
+
+    Attributes
+    ----------
+    study
+        Participants and the recordings that can be analysed.
+    settings
+        Its settings; the defaults where they could not be read.
+    problems
+        Everything that is wrong with tables and videos.
+    triage
+        ``desc-triage_videos``: one row a recording.
+    probes, rendered
+        Recording label -> what the video is; whether it shows rendered faces.
+    weights
+        The weights that were found: detector, attributes.
+    settings_error, weights_error
+        Why settings or weights cannot be used.
+    """
+
+    study: Study
+    settings: Settings
+    problems: tuple[Problem, ...] = ()
+    triage: pd.DataFrame = field(default_factory=pd.DataFrame)
+    probes: dict[str, VideoProbe] = field(default_factory=dict)
+    rendered: dict[str, bool] = field(default_factory=dict)
+    weights: tuple[Weights, ...] = ()
+    settings_error: SettingsError | None = None
+    weights_error: WeightsError | None = None
+
+    @property
+    def outcomes(self) -> list[Outcome]:
+        """Inputs that ended here: participants who failed a check or were not asked for."""
+        failed = [
+            Outcome(name, "", "", "failed", reason, ExitCode.INVALID_INPUT)
+            for name, reason in sorted(self.study.failed.items())
+        ]
+        skipped = [Outcome(name, "", "", "skipped", SKIPPED_NOT_ASKED) for name in self.study.not_chosen]
+        return failed + skipped
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """What ``facetrace check`` exits with."""
+        for error in self._fatal(needs_weights=True):
+            return error.exit_code
+        if self.study.failed:
+            return ExitCode.SOME_PARTICIPANTS_FAILED if self.study.videos else ExitCode.INVALID_INPUT
+        return ExitCode.OK
+
+    def raise_if_unusable(self, *, needs_weights: bool) -> None:
+        """Stop where nothing can be analysed.
+
+        Raises
+        ------
+        FacetraceError
+            The first of: settings, study, weights.
+        """
+        for error in self._fatal(needs_weights=needs_weights):
+            raise error
+
+    def located_weights(self) -> tuple[Weights, Weights]:
+        """Weights of the detector and of the attribute network.
+
+        Raises
+        ------
+        WeightsError
+            If one of them cannot be used.
+        """
+        if self.weights_error is not None:
+            raise self.weights_error
+        detector, attributes = self.weights
+        return detector, attributes
+
+    def frame_table(self, video: SessionVideo) -> Path:
+        """Where the frame table of a recording stands."""
+        return self.study.derivatives.frame_table(video.participant_id, video.session, video.task)
+
+    def frame_tables(self) -> list[Path]:
+        """Frame tables of the recordings that can be analysed, as far as they exist."""
+        return [path for path in map(self.frame_table, self.study.videos) if path.exists()]
+
+    def events(self) -> dict[tuple[str, str, str], pd.DataFrame]:
+        """Stimulus segments of each recording that has some, by participant, session and task."""
+        return {
+            (video.participant_id, video.session, video.task): read_events(video.events_path)
+            for video in self.study.videos
+            if video.events_path is not None
+        }
+
+    def describe(self) -> Iterator[str]:
+        """Lines for a terminal: what was found, and everything that is wrong."""
+        participants = len(self.study.participants)
+        yield f"{participants} participants, {len(self.triage)} videos, {len(self.study.videos)} of them ready."
+        if self.settings_error is not None:
+            yield from (f"error: {line}" for line in str(self.settings_error).splitlines())
+        if self.problems:
+            yield from list_problems(self.problems).splitlines()
+        if self.weights_error is not None:
+            yield f"error: {self.weights_error}"
+        if not (self.settings_error or self.problems or self.weights_error):
+            yield "No problems found."
+
+    def _fatal(self, *, needs_weights: bool) -> Iterator[FacetraceError]:
+        if self.settings_error is not None:
+            yield self.settings_error
+        stopping = [problem for problem in self.problems if problem.stops_study]
+        if stopping:
+            yield InvalidInputError(list_problems(stopping))
+        if needs_weights and self.weights_error is not None:
+            yield self.weights_error
+
+
+def check_study(folder: Path, *, config: Path | None = None, participant_labels: Sequence[str] = ()) -> CheckedStudy:
+    """Check settings, participants.tsv, names, events, videos and weights of a study.
+
+    Parameters
+    ----------
+    folder
+        Study folder.
+    config
+        Settings; where None the study's own config.yaml, if it has one.
+    participant_labels
+        Only these participants; empty for all.
+    """
+    settings, settings_error = _read_settings(folder, config)
+    groups = (settings.study.positive_group, settings.study.comparison_group)
+    study, problems = read_study(
+        folder, tasks=settings.study.tasks, participant_labels=participant_labels or None, groups=groups
+    )
+    probed = probe_study(study, problems, min_duration_s=settings.video.min_duration_s)
+    rendered = {
+        video.label: is_rendered(video.path, probed.probes[video.label].sha256)
+        for video in study.videos
+        if video.label in probed.probes
+    }
+    study = study.without(probed.problems)
+    weights, weights_error = _find_weights(study, settings, rendered)
+    return CheckedStudy(
+        study=study,
+        settings=settings,
+        problems=(*problems, *probed.problems),
+        triage=probed.table,
+        probes=dict(probed.probes),
+        rendered=rendered,
+        weights=weights,
+        settings_error=settings_error,
+        weights_error=weights_error,
+    )
+
+
+def _read_settings(folder: Path, config: Path | None) -> tuple[Settings, SettingsError | None]:
+    own = folder / CONFIG_NAME
+    try:
+        return read_settings(config or (own if own.exists() else None)), None
+    except SettingsError as error:
+        return Settings(), error
+
+
+def _find_weights(
+    study: Study, settings: Settings, rendered: dict[str, bool]
+) -> tuple[tuple[Weights, ...], WeightsError | None]:
+    try:
+        weights = (
+            locate(settings.detection.weights, "detector"),
+            locate(settings.attributes.weights, "attributes", study_folder=study.folder),
+        )
+        refuse_demo_weights(
+            weights,
+            rendered=all(rendered.get(video.label, False) for video in study.videos),
+            allowed=settings.attributes.allow_demo_weights,
+        )
+    except WeightsError as error:
+        return (), error
+    return weights, None
