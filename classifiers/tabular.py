@@ -223,7 +223,7 @@ def build_neural_network(seed: int = 0) -> Pipeline:
 
     About 1,100 weights, held by ``alpha = 1`` (weight decay). The smooth tanh lets L-BFGS on all participants at once
     converge in some 15 steps, which stochastic optimisers do not on so few. ``tol = 1e-2`` ends it there: going on to
-    a tighter minimum fits the training participants better and the others no better.
+    a tighter minimum did not predict simulated participants any better.
 
     Parameters
     ----------

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final, Literal, Protocol
 
 import numpy as np
@@ -16,7 +17,7 @@ import pandas as pd
 from joblib import Parallel, delayed, effective_n_jobs
 from sklearn import config_context
 from sklearn.base import clone
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from stats.performance import f1_score, matthews_correlation
 
@@ -269,13 +270,19 @@ def _score_participants(
     scores = np.empty(len(left_out))
     threshold = 0.0
     # one thread: tables of this size lose by more, and the processes beside this one have the other cores
-    with threadpool_limits(limits=1), config_context(assume_finite=True):
+    with _find_thread_pools().limit(limits=1), config_context(assume_finite=True):
         for position, participant in enumerate(left_out):
             test = problem.member == participant
             fitted = clone(estimator).fit(problem.features[~test], labels[~test])
             session_scores, threshold = _score_sessions(fitted, problem.features[test])
             scores[position] = session_scores.mean()
     return scores, threshold
+
+
+@lru_cache(maxsize=1)
+def _find_thread_pools() -> ThreadpoolController:
+    """Find the thread pools of this process, once: looking through its libraries takes longer than a fit."""
+    return ThreadpoolController()
 
 
 def _score_sessions(fitted: Any, values: FloatArray) -> tuple[FloatArray, float]:
