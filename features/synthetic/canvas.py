@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from math import comb
 
 import cv2
@@ -67,7 +68,11 @@ class Plane:
 
 
 class Painter:
-    """Paints on an RGB float32 image (height, width, 3), values 0..1, that covers `plane`."""
+    """Paints on an RGB float32 image (height, width, 3), values 0..1, that covers `plane`.
+
+    All shapes take a colour, an `opacity` 0..1, the standard deviation `soft` of the edge blur in face units, and a
+    closed polygon `clip` outside of which nothing is painted.
+    """
 
     def __init__(self, image: Image, plane: Plane) -> None:
         self.image = image
@@ -76,16 +81,16 @@ class Painter:
     def polygon(
         self, points: Points, colour: RGB, *, opacity: float = 1.0, soft: float = 0.0, clip: Points | None = None
     ) -> None:
-        """Fill a closed polygon; `soft` is the standard deviation of the edge blur in face units."""
-        window = self._window(points, 3 * soft)
-        if window is not None and opacity > 0:
+        """Fill a closed polygon (n, 2)."""
+        window = self._window([points], 3 * soft)
+        if window is not None:
             mask = window.blank()
-            cv2.fillPoly(mask, [window.corners(points)], 255, cv2.LINE_AA, _SHIFT)
-            self._blend(window, mask, colour, opacity, soft, clip)
+            cv2.fillPoly(mask, window.curves, 255, cv2.LINE_AA, _SHIFT)
+            self._blend(window, mask, colour, opacity=opacity, soft=soft, clip=clip)
 
     def strokes(
         self,
-        curves: Sequence[Points],
+        curves: Sequence[Points] | Points,
         thickness: float,
         colour: RGB,
         *,
@@ -93,20 +98,18 @@ class Painter:
         soft: float = 0.0,
         clip: Points | None = None,
     ) -> None:
-        """Draw open curves (n, 2), all of one thickness in face units."""
-        window = self._window(np.concatenate(list(curves)), thickness + 3 * soft)
-        if window is not None and opacity > 0:
+        """Draw open curves, each (n, 2), all of one thickness in face units."""
+        window = self._window(curves, thickness + 3 * soft)
+        if window is not None:
             mask = window.blank()
             pixels, strength = line_width(thickness, self.plane.scale)
-            lines = [window.corners(curve) for curve in curves]
-            cv2.polylines(mask, lines, False, 255, pixels, cv2.LINE_AA, _SHIFT)
-            self._blend(window, mask, colour, opacity * strength, soft, clip)
+            cv2.polylines(mask, window.curves, False, 255, pixels, cv2.LINE_AA, _SHIFT)
+            self._blend(window, mask, colour, opacity=opacity * strength, soft=soft, clip=clip)
 
     def ellipse(
         self,
         centre: Sequence[float] | Points,
-        radius_x: float,
-        radius_y: float,
+        radii: tuple[float, float],
         colour: RGB,
         *,
         opacity: float = 1.0,
@@ -114,49 +117,46 @@ class Painter:
         clip: Points | None = None,
     ) -> None:
         """Fill an axis-parallel ellipse."""
-        outline = ellipse_points(centre, radius_x, radius_y)
-        self.polygon(outline, colour, opacity=opacity, soft=soft, clip=clip)
+        self.polygon(ellipse_points(centre, *radii), colour, opacity=opacity, soft=soft, clip=clip)
 
-    def _window(self, points: Points, margin: float) -> _Window | None:
-        pixels = self.plane.to_pixels(points)
+    def _window(self, curves: Sequence[Points] | Points, margin: float) -> _Window | None:
+        """Find the pixels that curves, drawn with a margin, can touch."""
+        pixels = [self.plane.to_pixels(curve) for curve in curves]
+        everything = pixels[0] if len(pixels) == 1 else np.concatenate(pixels)
         extra = margin * self.plane.scale + 2
-        low = np.floor(pixels.min(axis=0) - extra).astype(int)
-        high = np.ceil(pixels.max(axis=0) + extra).astype(int) + 1
-        x0, y0 = max(low[0], 0), max(low[1], 0)
-        x1, y1 = min(high[0], self.plane.width), min(high[1], self.plane.height)
+        low, high = everything.min(axis=0) - extra, everything.max(axis=0) + extra
+        x0, y0 = max(int(low[0]), 0), max(int(low[1]), 0)
+        x1, y1 = min(int(high[0]) + 2, self.plane.width), min(int(high[1]) + 2, self.plane.height)
         if x1 <= x0 or y1 <= y0:
             return None
-        return _Window(self.plane, int(x0), int(y0), int(x1), int(y1))
+        return _Window((x0, y0, x1, y1), [sixteenths(curve - (x0, y0)) for curve in pixels])
 
     def _blend(
-        self, window: _Window, mask: Mask, colour: RGB, opacity: float, soft: float, clip: Points | None
+        self, window: _Window, mask: Mask, colour: RGB, *, opacity: float, soft: float, clip: Points | None
     ) -> None:
+        x0, y0, x1, y1 = window.edges
         if soft * self.plane.scale > 0.3:
-            mask = cv2.GaussianBlur(mask, (0, 0), soft * self.plane.scale)  # type: ignore[assignment]
-        weight = mask.astype(np.float32) * (opacity / 255.0)
+            mask = cv2.GaussianBlur(mask, (0, 0), soft * self.plane.scale).astype(np.uint8, copy=False)
+        weight = mask * np.float32(opacity / 255.0)
         if clip is not None:
             inside = window.blank()
-            cv2.fillPoly(inside, [window.corners(clip)], 255, cv2.LINE_AA, _SHIFT)
-            weight *= inside.astype(np.float32) / 255.0
-        area = self.image[window.y0 : window.y1, window.x0 : window.x1]
+            corners = sixteenths(self.plane.to_pixels(clip) - (x0, y0))
+            cv2.fillPoly(inside, [corners], 255, cv2.LINE_AA, _SHIFT)
+            weight *= inside * np.float32(1 / 255.0)
+        area = self.image[y0:y1, x0:x1]
         area += weight[..., None] * (np.asarray(colour, dtype=np.float32) - area)
 
 
 @dataclass(frozen=True, slots=True)
 class _Window:
-    """The pixels of a plane that one drawing touches."""
+    """The pixels of a plane that one drawing touches (x0, y0, x1, y1), and its curves within them."""
 
-    plane: Plane
-    x0: int
-    y0: int
-    x1: int
-    y1: int
+    edges: tuple[int, int, int, int]
+    curves: list[NDArray[np.int32]]
 
     def blank(self) -> Mask:
-        return np.zeros((self.y1 - self.y0, self.x1 - self.x0), dtype=np.uint8)
-
-    def corners(self, points: Points) -> NDArray[np.int32]:
-        return sixteenths(self.plane.to_pixels(points) - (self.x0, self.y0))
+        x0, y0, x1, y1 = self.edges
+        return np.zeros((y1 - y0, x1 - x0), dtype=np.uint8)
 
 
 def sixteenths(pixels: Points) -> NDArray[np.int32]:
@@ -189,14 +189,22 @@ def line_width(thickness: float, scale: float) -> tuple[int, float]:
 
 def ellipse_points(centre: Sequence[float] | Points, radius_x: float, radius_y: float, n: int = 28) -> Points:
     """Polygon (n, 2) of an axis-parallel ellipse."""
+    return np.asarray(_unit_circle(n) * (radius_x, radius_y) + np.asarray(centre))
+
+
+@lru_cache(maxsize=8)
+def _unit_circle(n: int) -> Points:
     angle = np.linspace(0, 2 * np.pi, n, endpoint=False)
-    return np.stack([centre[0] + radius_x * np.cos(angle), centre[1] + radius_y * np.sin(angle)], axis=1)
+    return np.stack([np.cos(angle), np.sin(angle)], axis=1)
 
 
 def bend(controls: Sequence[tuple[float, float]], n: int = 14) -> Points:
     """Bezier curve (n, 2) of the given control points, for creases and strands."""
     points = np.asarray(controls, dtype=float)
-    degree = len(points) - 1
-    t = np.linspace(0, 1, n)[:, None]
-    weights = [comb(degree, k) * t**k * (1 - t) ** (degree - k) for k in range(degree + 1)]
-    return np.asarray(sum(weight * point for weight, point in zip(weights, points, strict=True)))
+    return np.asarray(_bernstein(len(points) - 1, n) @ points)
+
+
+@lru_cache(maxsize=16)
+def _bernstein(degree: int, n: int) -> Points:
+    t = np.linspace(0, 1, n)
+    return np.stack([comb(degree, k) * t**k * (1 - t) ** (degree - k) for k in range(degree + 1)], axis=1)

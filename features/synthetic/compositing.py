@@ -68,7 +68,7 @@ def _draw_flat(
     x0, y0, x1, y1 = window
     shifted = pixel_map - np.array([[0, 0, x0], [0, 0, y0]])
     layer = cv2.warpAffine(plate, shifted, (x1 - x0, y1 - y0), flags=cv2.INTER_LINEAR)
-    _lay_over(image[y0:y1, x0:x1], layer)
+    _lay_over(image[y0:y1, x0:x1], np.asarray(layer, dtype=np.uint8))
 
 
 def _draw_head(image: NDArray[np.uint8], head: HeadImage, projection: HeadProjection) -> None:
@@ -92,7 +92,7 @@ def _draw_head(image: NDArray[np.uint8], head: HeadImage, projection: HeadProjec
     layer = cv2.remap(head.pixels, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
     if finer > 1:
         layer = cv2.resize(layer, size, interpolation=cv2.INTER_AREA)
-    _lay_over(image[y0:y1, x0:x1], layer)
+    _lay_over(image[y0:y1, x0:x1], np.asarray(layer, dtype=np.uint8))
 
 
 def _clip_window(points: Points, image: NDArray[np.uint8]) -> tuple[int, int, int, int] | None:

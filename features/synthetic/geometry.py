@@ -89,7 +89,7 @@ class FaceGeometry:
 
     def landmarks(self, identity: Identity) -> Array:
         """Five points (5, 2) in the order image-left eye, image-right eye, nose tip, image-left and -right corner."""
-        nose = np.array([0.0, identity.nose_tip_y - 0.02])
+        nose = np.array([0.0, identity.nose_tip_y - 0.05 + 0.02 * identity.childlikeness])
         return np.stack([self.eyes[1].centre, self.eyes[0].centre, nose, self.mouth.corners[1], self.mouth.corners[0]])
 
 
@@ -155,7 +155,7 @@ def eye_shape(identity: Identity, aus: ActionUnits, side: int, gaze: tuple[float
     return Eye(
         inner=np.array([x[0], corner_y[0]]),
         outer=np.array([x[-1], corner_y[-1]]),
-        centre=np.array([sign * centre_x, centre_y - 0.022]),
+        centre=np.array([sign * centre_x, centre_y - 0.030]),
         iris=iris,
         iris_radius=radius,
         upper_lid=np.stack([x, upper_lid], axis=1),
@@ -201,8 +201,8 @@ def mouth_shape(identity: Identity, aus: ActionUnits) -> Mouth:
 def _mouth_corner(identity: Identity, aus: ActionUnits, side: int) -> Array:
     smile, stretch = aus.side("AU12", side), aus.side("AU20", side)
     chin, jaw = aus.side("AU17", side), aus.side("AU26", side)
-    out = identity.mouth_half_width + 0.095 * smile + 0.115 * stretch - 0.060 * jaw - 0.015 * chin
-    y = identity.mouth_y + 0.008 - 0.125 * smile + 0.022 * stretch + 0.040 * chin + 0.075 * jaw
+    out = identity.mouth_half_width + 0.095 * smile + 0.115 * stretch - 0.050 * jaw - 0.015 * chin
+    y = identity.mouth_y + 0.003 - 0.125 * smile + 0.022 * stretch + 0.040 * chin + 0.085 * jaw
     return np.array([SIDE_SIGNS[side] * out, y])
 
 

@@ -46,7 +46,7 @@ def paint_head(
     face_mask = _stretch_jaw(plates.face_mask, plane, geometry)
     _add_soft_parts(relief, plane, geometry, plates, creases, aus)
 
-    colour = _stretch_jaw(plates.skin, plane, geometry) * (1.0 - creases * np.float32(0.30))[..., None]
+    colour = _times(_stretch_jaw(plates.skin, plane, geometry), 1.0 - creases * np.float32(0.30))
     painter = Painter(colour, plane)
     paint_nose(painter, identity, aus)
     for side in (0, 1):
@@ -59,6 +59,10 @@ def paint_head(
     colour *= light
     colour += gloss[..., None]
     return HeadImage(_compose(colour, face_mask, light, plates), depth, plane)
+
+
+def _times(colour: Image, factor: Image) -> Image:
+    return np.asarray(cv2.multiply(colour, cv2.merge([factor, factor, factor])), dtype=np.float32)
 
 
 def _stretch_jaw(image: Image, plane: Plane, geometry: FaceGeometry) -> Image:
@@ -121,7 +125,7 @@ def _compose(colour: Image, face_mask: Image, light: Image, plates: Plates) -> N
     """Face over ears, hair over both; premultiplied."""
     hair_alpha = plates.front_hair[..., 3]
     visible = np.maximum(face_mask, plates.ear_mask) * (1 - hair_alpha)
-    rgb = colour * visible[..., None]
+    rgb = _times(colour, visible)
     rgb += plates.front_hair[..., :3] * (light * np.float32(0.85) + np.float32(0.10))
     pixels = cv2.cvtColor(to_bytes(rgb), cv2.COLOR_RGB2RGBA)
     pixels[..., 3] = to_bytes(visible + hair_alpha)

@@ -135,8 +135,8 @@ def sample_identity(rng: np.random.Generator, *, age_years: float | None = None,
         seed=int(rng.integers(2**31)),
         age_years=float(age_years),
         sex=sex,
-        **_sample_proportions(rng, age_years, sex),
-        **_sample_colours(rng, age_years),
+        **_sample_proportions(rng, age_years, sex),  # type: ignore[arg-type]
+        **_sample_colours(rng, age_years),  # type: ignore[arg-type]
         hair_style=_sample_hair_style(rng, sex),
         hairline_y=float(rng.uniform(-0.80, -0.70)),
         freckles=float(max(0.0, rng.uniform(-1.2, 1.0))),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import lru_cache
+
 import numpy as np
 
 from features.synthetic.canvas import Painter, Points
@@ -45,23 +48,23 @@ def _paint_eyeball(painter: Painter, identity: Identity, eye: Eye, opening: Poin
     radius, iris = eye.iris_radius, identity.iris_rgb
     painter.polygon(opening, _SCLERA)
     corner = eye.inner + 0.06 * (eye.outer - eye.inner)
-    painter.ellipse(corner, 0.020, 0.016, (0.85, 0.60, 0.57), opacity=0.8, soft=0.006, clip=opening)
+    painter.ellipse(corner, (0.020, 0.016), (0.85, 0.60, 0.57), opacity=0.8, soft=0.006, clip=opening)
     rim = (0.45 * iris[0], 0.45 * iris[1], 0.45 * iris[2])
-    painter.ellipse(eye.iris, radius, radius, rim, clip=opening)
-    painter.ellipse(eye.iris, 0.86 * radius, 0.86 * radius, iris, clip=opening)
+    painter.ellipse(eye.iris, (radius, radius), rim, clip=opening)
+    painter.ellipse(eye.iris, (0.86 * radius, 0.86 * radius), iris, clip=opening)
     glow = _mix(iris, (1.0, 0.95, 0.85), 0.30)
     low = eye.iris + (0.0, 0.35 * radius)
-    painter.ellipse(low, 0.55 * radius, 0.40 * radius, glow, opacity=0.6, soft=0.15 * radius, clip=opening)
-    painter.ellipse(eye.iris, 0.44 * radius, 0.44 * radius, _PUPIL, clip=opening)
+    painter.ellipse(low, (0.55 * radius, 0.40 * radius), glow, opacity=0.6, soft=0.15 * radius, clip=opening)
+    painter.ellipse(eye.iris, (0.44 * radius, 0.44 * radius), _PUPIL, clip=opening)
     painter.strokes([eye.upper_lid], 0.045, (0.25, 0.2, 0.2), opacity=0.50, soft=0.012, clip=opening)
     spark = eye.iris + (-0.32 * radius, -0.34 * radius)
-    painter.ellipse(spark, 0.22 * radius, 0.22 * radius, (1.0, 1.0, 1.0), opacity=0.95, clip=opening)
+    painter.ellipse(spark, (0.22 * radius, 0.22 * radius), (1.0, 1.0, 1.0), opacity=0.95, clip=opening)
 
 
-def _lashes(eye: Eye, sign: float) -> list[Points]:
+def _lashes(eye: Eye, sign: float) -> Points:
     roots = eye.upper_lid[4::2]
-    lean = np.linspace(0.0, 0.03, len(roots))
-    return [np.stack([root, root + (sign * shift, 0.028)]) for root, shift in zip(roots, lean, strict=True)]
+    lean = np.stack([sign * np.linspace(0.0, 0.03, len(roots)), np.full(len(roots), 0.028)], axis=1)
+    return np.stack([roots, roots + lean], axis=1)
 
 
 def paint_brow(painter: Painter, identity: Identity, curve: Points, side: int) -> None:
@@ -71,20 +74,31 @@ def paint_brow(painter: Painter, identity: Identity, curve: Points, side: int) -
     lower = centre + half * (0.0, 0.8)
     shape = np.concatenate([upper, lower[::-1]])
     painter.polygon(shape, identity.brow_rgb, opacity=0.72, soft=0.006)
-    rng = np.random.default_rng(identity.seed + 10 + side)
-    u = np.sort(rng.uniform(0.0, 0.93, 30))
-    position = u * (len(curve) - 1)
+    hairs = _brow_hairs(identity.seed, side)
     index = np.arange(len(curve))
+    position = hairs.place * (len(curve) - 1)
     x, y, thick = (np.interp(position, index, curve[:, k]) for k in range(3))
-    sign = SIDE_SIGNS[side]
-    offset = rng.uniform(-0.5, 0.8, len(u))
-    length = 0.045 + 0.02 * rng.random(len(u))
-    slant = 1.1 * (1 - u) ** 1.5 + 0.15
-    hairs = []
-    for k in range(len(u)):
-        root = np.array([x[k], y[k] + offset[k] * thick[k]])
-        hairs.append(np.stack([root, root + length[k] * np.array([sign, -slant[k]]) / np.hypot(1, slant[k])]))
-    painter.strokes(hairs, 0.009, identity.brow_rgb, opacity=0.6)
+    roots = np.stack([x, y + hairs.offset * thick], axis=1)
+    painter.strokes(np.stack([roots, roots + hairs.step], axis=1), 0.009, identity.brow_rgb, opacity=0.6)
+
+
+@dataclass(frozen=True, slots=True)
+class _BrowHairs:
+    """Place along the brow (n,), offset across it (n,) in half thicknesses, and tip minus root (n, 2)."""
+
+    place: Points
+    offset: Points
+    step: Points
+
+
+@lru_cache(maxsize=32)
+def _brow_hairs(seed: int, side: int, n: int = 30) -> _BrowHairs:
+    rng = np.random.default_rng([seed, side])
+    place = np.sort(rng.uniform(0.0, 0.93, n))
+    slant = 1.1 * (1 - place) ** 1.5 + 0.15
+    length = (0.045 + 0.02 * rng.random(n)) / np.hypot(1, slant)
+    step = length[:, None] * np.stack([np.full(n, SIDE_SIGNS[side]), -slant], axis=1)
+    return _BrowHairs(place, rng.uniform(-0.5, 0.8, n), step)
 
 
 def _mix(first: RGB, second: RGB, weight: float) -> RGB:

@@ -29,7 +29,7 @@ def paint_mouth(painter: Painter, identity: Identity, mouth: Mouth, aus: ActionU
     if mouth.gap > 0.02:
         painter.strokes([mouth.lower_inner], 0.008, dark, opacity=0.5)
     for corner in mouth.corners:
-        painter.ellipse(corner, 0.016, 0.014, dark, opacity=0.55, soft=0.008)
+        painter.ellipse(corner, (0.016, 0.014), dark, opacity=0.55, soft=0.008)
     middle = slice(9, 24)
     shine = 0.55 * mouth.lower_inner[middle] + 0.45 * mouth.lower_outer[middle]
     painter.strokes([shine], 0.016, (1.0, 0.88, 0.85), opacity=0.28, soft=0.010)
@@ -41,7 +41,7 @@ def _paint_cavity(painter: Painter, mouth: Mouth, opening: Points, aus: ActionUn
     width = 0.5 * (mouth.corners[0, 0] - mouth.corners[1, 0])
     if mouth.gap > 0.13:
         low = mouth.lower_inner[16]
-        painter.ellipse((low[0], low[1] + 0.01), 0.62 * width, 0.42 * mouth.gap, _TONGUE, soft=0.015, clip=opening)
+        painter.ellipse((low[0], low[1] + 0.01), (0.62 * width, 0.42 * mouth.gap), _TONGUE, soft=0.015, clip=opening)
     height = min(0.075, 0.75 * mouth.gap)
     shape = 1 - 0.25 * np.linspace(-1, 1, 33)[:, None] ** 4
     edge = mouth.upper_inner + (0.0, 1.0) * (height * shape)
@@ -67,7 +67,7 @@ def paint_nose(painter: Painter, identity: Identity, aus: ActionUnits) -> None:
         wrinkle = aus.side("AU09", side)
         width = identity.nose_half_width * (1 + 0.14 * wrinkle)
         y = tip + 0.072 - 0.032 * wrinkle
-        painter.ellipse((sign * 0.50 * width, y), 0.030, 0.015, dark, opacity=0.80, soft=0.005)
+        painter.ellipse((sign * 0.50 * width, y), (0.030, 0.015), dark, opacity=0.80, soft=0.005)
         wing = bend(
             [
                 (sign * 0.86 * width, y - 0.085),

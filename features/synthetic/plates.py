@@ -125,7 +125,7 @@ def _paint_skin(identity: Identity, plane: Plane) -> Image:
         skin += beard[..., None] * (0.55 * np.asarray(base, np.float32) * (0.95, 1.0, 1.05) - skin)
     for sign in (1, -1):  # inside of the ear
         x, y = sign * identity.face_half_width * 1.03, identity.eye_y + 0.13
-        painter.ellipse((x, y), 0.035, 0.11, tinted(base, 0.72, 0.58, 0.55), opacity=0.7, soft=0.02)
+        painter.ellipse((x, y), (0.035, 0.11), tinted(base, 0.72, 0.58, 0.55), opacity=0.7, soft=0.02)
     return np.asarray(np.clip(skin, 0.02, 1.0), dtype=np.float32)
 
 
@@ -147,7 +147,7 @@ def _freckle(identity: Identity, painter: Painter, rng: np.random.Generator) -> 
     for _ in range(int(60 * identity.freckles)):
         x = float(rng.choice([-1, 1]) * abs(rng.normal(0.25, 0.16)))
         y = float(rng.normal(0.17, 0.09))
-        painter.ellipse((x, y), 0.010, 0.010, spot, opacity=float(rng.uniform(0.2, 0.7)))
+        painter.ellipse((x, y), (0.010, 0.010), spot, opacity=float(rng.uniform(0.2, 0.7)))
 
 
 def _smooth_noise(rng: np.random.Generator, plane: Plane, size: float) -> Image:

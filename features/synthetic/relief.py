@@ -36,7 +36,7 @@ def _capped_root(q: NDArray[np.floating]) -> NDArray[np.floating]:
     """sqrt(1 - q) up to q = 0.72, its tangent beyond."""
     start = 0.72
     root = np.sqrt(1 - start)
-    return np.where(q < start, np.sqrt(np.clip(1 - q, 0, None)), root - (q - start) / (2 * root))
+    return np.asarray(np.where(q < start, np.sqrt(np.clip(1 - q, 0, None)), root - (q - start) / (2 * root)))
 
 
 def resting_relief(identity: Identity, plane: Plane) -> Image:
@@ -82,8 +82,8 @@ def add_muscle_bulges(z: Image, plane: Plane, identity: Identity, geometry: Face
 
 def surface_normals(z: Image, scale: float) -> tuple[Image, Image, Image]:
     """Return unit normals (x, y, z components) of a height field sampled with `scale` pixels per unit."""
-    slope_x = cv2.Sobel(z, cv2.CV_32F, 1, 0, ksize=3, scale=scale / 8)
-    slope_y = cv2.Sobel(z, cv2.CV_32F, 0, 1, ksize=3, scale=scale / 8)
-    length = cv2.sqrt(slope_x * slope_x + slope_y * slope_y + 1.0)
-    normal_z = 1.0 / length
+    slope_x = np.asarray(cv2.Sobel(z, cv2.CV_32F, 1, 0, ksize=3, scale=scale / 8), dtype=np.float32)
+    slope_y = np.asarray(cv2.Sobel(z, cv2.CV_32F, 0, 1, ksize=3, scale=scale / 8), dtype=np.float32)
+    length = np.sqrt(slope_x * slope_x + slope_y * slope_y + np.float32(1))
+    normal_z = np.asarray(np.float32(1) / length, dtype=np.float32)
     return -slope_x * normal_z, -slope_y * normal_z, normal_z

@@ -139,11 +139,12 @@ def simulate_session(
     states = _participant_states(time_s, au_left, au_right, n_losses, rng)
     if second_person is None:
         second_person = bool(rng.random() < 0.3)
-    experimenter, others = None, ()
+    experimenter: Identity | None = None
+    others: tuple[FaceState, ...] = ()
     if second_person:
         experimenter = sample_identity(rng, age_years=float(rng.uniform(24, 50)))
         others = _experimenter_states(time_s, states[0].centre_x, rng)
-    scene = replace(sample_scene_look(rng, quality=0.85), motion_blur_px=0.0)
+    scene = replace(sample_scene_look(rng, quality=0.85, kinds=("plain", "room")), motion_blur_px=0.0)
     frames = _truth_table(time_s, script, au_left, au_right)
     session = SessionTruth(identity, experimenter, script, scene, states, others, width, height, seed, frames)
     _add_positions(session)
