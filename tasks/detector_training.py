@@ -6,8 +6,9 @@ the demo runs on a machine without network access and so that training itself st
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
@@ -163,17 +164,11 @@ def train_detector_weights(
         learning_rate=settings.learning_rate,
         on_step=note,
     )
-    metadata = {
-        "architecture": settings.architecture,
-        "trained_on": "rendered faces, no recordings of people",
-        "n_steps": str(settings.n_steps),
-        "batch_size": str(settings.batch_size),
-        "crop_size": str(settings.crop_size),
-        "seed": str(settings.seed),
-    }
+    described = {"trained_on": "rendered faces, no recordings of people", **asdict(settings)}
     tensors = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
     with write_atomic(output) as temporary:
-        save_file(tensors, temporary, metadata=metadata)
+        # One entry: several are written in random order, and equal training should give equal files.
+        save_file(tensors, temporary, metadata={"training": json.dumps(described, sort_keys=True)})
     return losses
 
 

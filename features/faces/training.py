@@ -165,7 +165,9 @@ def detection_loss(heads: RawHeads, targets: AnchorTargets) -> DetectionLoss:
     return DetectionLoss(
         box=functional.smooth_l1_loss(encoded_boxes[positive], targets.boxes[positive], reduction="sum") / norm,
         face=(class_error[positive].sum() + hard_error.sum()) / norm,
-        landmark=functional.smooth_l1_loss(encoded_landmarks[positive], targets.landmarks[positive], reduction="sum")
+        landmark=functional.smooth_l1_loss(
+            encoded_landmarks[positive], targets.landmarks[positive], reduction="sum", beta=LANDMARK_BETA
+        )
         / norm,
     )
 
