@@ -192,9 +192,8 @@ def _run_flow(
 
 
 def _print_plan(study: Path, config: Path | None, labels: list[str] | None) -> None:
-    from tasks.planning import plan_run  # noqa: PLC0415
-
     from tasks.checking import check_study  # noqa: PLC0415
+    from tasks.planning import plan_run  # noqa: PLC0415
 
     checked = check_study(study, config=config, participant_labels=labels or ())
     for line in (*checked.describe(), *plan_run(checked)):
@@ -206,6 +205,7 @@ def _prepare_prefect(*, verbose: bool) -> None:
     os.environ.setdefault("PREFECT_LOGGING_LEVEL", "INFO" if verbose else "CRITICAL")
     os.environ.setdefault("PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW", "ignore")
     logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, format="%(levelname)s %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)
 
 
 def _finish(state: Any) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from prefect.artifacts import create_table_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.states import Completed, Failed, State
 
-from tasks.checking import CheckedStudy, check_study
+from tasks.checking import CheckedStudy, check_study, write_triage
 from tasks.errors import ExitCode, FacetraceError
 from tasks.manifest import Outcome, RunManifest
 
@@ -137,6 +137,7 @@ def open_run(command: str, study: str, config: str, participants: Sequence[str],
     folder = find_study(study)
     checked = check_study(folder, config=folder / config if config else None, participant_labels=participants)
     checked.raise_if_unusable(needs_weights=weights)
+    write_triage(checked)
     manifest = RunManifest(command)
     manifest.add(checked.outcomes)
     return Run(checked, manifest)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -12,15 +13,18 @@ import pandas as pd
 from tasks.errors import ExitCode, FacetraceError, InvalidInputError, SettingsError, WeightsError
 from tasks.events import read_events
 from tasks.manifest import SKIPPED_NOT_ASKED, Outcome
-from tasks.probing import VideoProbe, probe_study
+from tasks.probing import TRIAGE_COLUMNS, VideoProbe, probe_study
 from tasks.problems import Problem, list_problems
+from tasks.provenance import Step, write_sidecar
 from tasks.recordings import SessionVideo
 from tasks.rendered import is_rendered
 from tasks.settings import Settings, read_settings
 from tasks.study import Study, read_study
+from tasks.tables import write_table
 from tasks.weights import Weights, locate, refuse_demo_weights
 
 CONFIG_NAME: Final = "config.yaml"
+TRIAGE_VERSION: Final = 1
 
 
 @dataclass(frozen=True)
@@ -173,6 +177,23 @@ def check_study(folder: Path, *, config: Path | None = None, participant_labels:
         settings_error=settings_error,
         weights_error=weights_error,
     )
+
+
+def write_triage(checked: CheckedStudy) -> Path:
+    """Write the triage table of a study: one row a recording, and what is wrong with it."""
+    output = checked.study.derivatives.group_table("triage", "videos")
+    started = datetime.now(UTC)
+    settings = {"video.min_duration_s": checked.settings.video.min_duration_s}
+    inputs = {label: probe.sha256 for label, probe in checked.probes.items()}
+    columns = write_table(checked.triage, output, described=TRIAGE_COLUMNS)
+    write_sidecar(
+        output,
+        Step("check", TRIAGE_VERSION, settings, inputs),
+        description="Every recording of the study: what it is, and whether it can be analysed",
+        columns=columns,
+        started=started,
+    )
+    return output
 
 
 def _read_settings(folder: Path, config: Path | None) -> tuple[Settings, SettingsError | None]:
