@@ -8,6 +8,7 @@ batches apart, so memory does not depend on the length of the recording.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,9 +29,10 @@ from features.faces.target import TargetTracker
 from features.frame_table import BOX, LANDMARKS, POSE, columns, empty_rows
 from tasks.pipelining import prefetch
 from tasks.progress import Reporter, silent
-from tasks.provenance import Step, write_sidecar
+from tasks.provenance import Step, sha256_file, write_sidecar
+from tasks.recordings import SessionVideo
+from tasks.reference_faces import ReferenceFace
 from tasks.settings import AttributeSettings, DetectionSettings, QualitySettings, TargetSettings, VideoSettings
-from tasks.study import SessionVideo
 from tasks.tables import frame_table_writer
 from tasks.videos import FrameBatch, VideoReader
 from tasks.weights import Weights
@@ -89,14 +91,19 @@ class _Measured:
 
 
 def extraction_step(
-    video: SessionVideo, *, video_sha256: str, settings: ExtractionSettings, weights: tuple[Weights, ...]
+    video: SessionVideo,
+    *,
+    video_sha256: str,
+    settings: ExtractionSettings,
+    weights: tuple[Weights, ...],
+    reference_files: Sequence[Path] = (),
 ) -> Step:
     """What decides the frame table of a recording."""
     return Step(
         name="extract",
         code_version=CODE_VERSION,
         settings=settings.deciding(),
-        inputs={f"{video.participant_id}/{video.session}/{video.task}": video_sha256},
+        inputs={video.label: video_sha256, **{path.name: sha256_file(path) for path in reference_files}},
         weights={item.name: item.sha256 for item in weights},
     )
 
@@ -109,6 +116,7 @@ def extract_video(
     settings: ExtractionSettings,
     networks: Networks,
     rendered: bool,
+    reference: ReferenceFace | None = None,
     progress: Reporter = silent,
 ) -> dict[str, Any]:
     """Write the frame table of one recording and its sidecar.
@@ -127,6 +135,8 @@ def extract_video(
         Loaded networks.
     rendered
         Whether the recording shows rendered faces.
+    reference
+        Who the participant is, where a recognition model is set.
     progress
         Told after each batch.
 
@@ -144,7 +154,7 @@ def extract_video(
     reasons: Counter[str] = Counter()
     aus = networks.attributes.aus
     with VideoReader(video.path, reader=settings.video.reader) as reader, frame_table_writer(output, aus) as writer:
-        measurer = FaceMeasurer(video, settings=settings, networks=networks)
+        measurer = FaceMeasurer(video, settings=settings, networks=networks, reference=reference)
         total = len(reader.clock.times_s)
         with (
             prefetch(reader.batches(settings.video.batch_frames)) as batches,
@@ -187,17 +197,30 @@ class FaceMeasurer:
     ----------
     video
         Names for the rows.
-    settings, networks
+    settings, networks, reference
         As in `extract_video`.
     """
 
-    def __init__(self, video: SessionVideo, *, settings: ExtractionSettings, networks: Networks) -> None:
+    def __init__(
+        self,
+        video: SessionVideo,
+        *,
+        settings: ExtractionSettings,
+        networks: Networks,
+        reference: ReferenceFace | None = None,
+    ) -> None:
         self._video = video
         self._settings = settings
         self._detector = networks.detector
         self._aus = networks.attributes.aus
         self._crop_size = networks.attributes.input_size
-        self.tracker = TargetTracker(max_gap_s=settings.target.max_gap_s, min_iou=settings.target.min_iou)
+        self.tracker = TargetTracker(
+            max_gap_s=settings.target.max_gap_s,
+            min_iou=settings.target.min_iou,
+            embed=reference.embed if reference else None,
+            reference=reference.descriptor if reference else None,
+            min_similarity=settings.target.min_similarity,
+        )
 
     def measure(self, batch: FrameBatch) -> _Measured:
         """Rows of a batch without signals, and a crop for each valid row."""
@@ -220,7 +243,9 @@ class FaceMeasurer:
         sure = detections.scores >= self._settings.detection.confidence
         values["n_faces"][row] = int(sure.sum())
         faces = detections.select(sure)
-        target = self.tracker.update(faces, frame=int(batch.index[row]), time_s=float(batch.time_s[row]))
+        target = self.tracker.update(
+            faces, frame=int(batch.index[row]), time_s=float(batch.time_s[row]), frame_pixels=batch.pixels[row]
+        )
         if target is None:
             values["invalid_reason"][row] = _why_no_target(detections, found=bool(sure.any()))
             return None

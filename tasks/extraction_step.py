@@ -11,10 +11,12 @@ from pathlib import Path
 import torch
 
 from tasks.checking import CheckedStudy
+from tasks.errors import WeightsError
 from tasks.extraction import LOW_SCORE_FLOOR, ExtractionSettings, Networks, extract_video, extraction_step
 from tasks.progress import Reporter, silent
 from tasks.provenance import why_stale
 from tasks.recordings import SessionVideo
+from tasks.reference_faces import ReferenceFace, find_reference_image, read_reference
 from tasks.weights import Weights, load_attribute_model, load_detector
 
 _log = logging.getLogger("facetrace")
@@ -40,6 +42,8 @@ class ExtractionJob:
         Located weights of the detector and of the attribute network.
     device, threads
         Where the networks run, and on how many CPU threads.
+    recognition, reference_image
+        Face-recognition model and picture of the participant, where the study has them.
     """
 
     video: SessionVideo
@@ -50,6 +54,8 @@ class ExtractionJob:
     weights: tuple[Weights, Weights]
     device: str
     threads: int
+    recognition: Path | None = None
+    reference_image: Path | None = None
 
 
 def prepare_jobs(checked: CheckedStudy) -> list[ExtractionJob]:
@@ -58,6 +64,7 @@ def prepare_jobs(checked: CheckedStudy) -> list[ExtractionJob]:
     sections = ExtractionSettings(
         settings.video, settings.detection, settings.target, settings.quality, settings.attributes
     )
+    recognition = _find_recognition(checked)
     threads = settings.run.threads or max(1, (os.cpu_count() or 1) // settings.run.workers)
     return [
         ExtractionJob(
@@ -69,6 +76,8 @@ def prepare_jobs(checked: CheckedStudy) -> list[ExtractionJob]:
             weights=checked.located_weights(),
             device=choose_device(settings.run.device),
             threads=threads,
+            recognition=recognition,
+            reference_image=find_reference_image(checked.study.folder, video.participant_id) if recognition else None,
         )
         for video in checked.study.videos
     ]
@@ -89,7 +98,13 @@ def run_job(job: ExtractionJob, *, progress: Reporter = silent) -> str | None:
     WeightsError
         If the weights do not fit.
     """
-    step = extraction_step(job.video, video_sha256=job.video_sha256, settings=job.settings, weights=job.weights)
+    step = extraction_step(
+        job.video,
+        video_sha256=job.video_sha256,
+        settings=job.settings,
+        weights=job.weights,
+        reference_files=[path for path in (job.recognition, job.reference_image) if path is not None],
+    )
     why = why_stale(job.output, step)
     if why is None:
         _log.info("%s: up to date", job.video.label)
@@ -111,9 +126,28 @@ def run_job(job: ExtractionJob, *, progress: Reporter = silent) -> str | None:
         settings=job.settings,
         networks=networks,
         rendered=job.rendered,
+        reference=_read_reference(job, networks),
         progress=progress,
     )
     return why
+
+
+def _find_recognition(checked: CheckedStudy) -> Path | None:
+    name = checked.settings.target.recognition
+    if not name:
+        return None
+    path = checked.study.folder / name
+    if not path.is_file():
+        raise WeightsError(
+            f"Expected the model {name} (setting target.recognition) in the study folder, it is missing."
+        )
+    return path
+
+
+def _read_reference(job: ExtractionJob, networks: Networks) -> ReferenceFace | None:
+    if job.recognition is None:
+        return None
+    return read_reference(job.recognition, job.reference_image, detector=networks.detector)
 
 
 def choose_device(setting: str) -> str:
