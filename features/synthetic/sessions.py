@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -151,8 +151,17 @@ def simulate_session(
     return session
 
 
-def render_session(session: SessionTruth) -> Iterator[tuple[NDArray[np.uint8], tuple[FaceTruth, ...]]]:
+def render_session(
+    session: SessionTruth, *, frames: Iterable[int] | None = None
+) -> Iterator[tuple[NDArray[np.uint8], tuple[FaceTruth, ...]]]:
     """Render a session frame by frame.
+
+    Parameters
+    ----------
+    session
+        What to render.
+    frames
+        Indices of the frames wanted; all by default. A frame looks the same whichever others are rendered.
 
     Yields
     ------
@@ -161,7 +170,7 @@ def render_session(session: SessionTruth) -> Iterator[tuple[NDArray[np.uint8], t
     faces : tuple of FaceTruth
         The participant's, and the experimenter's where there is one.
     """
-    for index in range(len(session.states)):
+    for index in range(len(session.states)) if frames is None else frames:
         rng = np.random.default_rng([session.seed, index])
         people = _people(session, index)
         frame = render_frame(people, session.scene, width=session.width, height=session.height, rng=rng)
