@@ -42,7 +42,6 @@ from tasks.reports.formatting import (
     interval,
     is_missing,
     level,
-    listing,
     number,
     p_value,
     percent,
@@ -190,7 +189,7 @@ def _draw_metric(full: pd.DataFrame, metric: str, facts: ReportFacts) -> Chart:
     )
     add_reference_line(figure, chance, "chance" if metric == "auc" else f"all {chart_text(facts.positive_group)}")
     list_rows_from_top(figure, names)
-    figure.update_xaxes(range=[0, 1.01], title_text=label, dtick=0.2)
+    figure.x_axis(range=[0, 1.01], title=label, dtick=0.2)
     above = int((full[f"{metric}_low"] > chance).sum())
     meaning = "a coin" if metric == "auc" else f"calling everyone {facts.positive_group}"
     return make_chart(
@@ -223,7 +222,8 @@ def draw_confusion(full: pd.DataFrame, facts: ReportFacts) -> Chart:
         ("fp", 1, f"{comparison} called {positive}", "#ffffff", VERMILION),
     )
     for column, side, label, colour, edge in bars:
-        figure.add_bar(
+        figure.add(
+            "bar",
             y=names,
             x=[side * int(value) for value in full[column]],
             text=[str(int(value)) if value else "" for value in full[column]],
@@ -237,8 +237,8 @@ def draw_confusion(full: pd.DataFrame, facts: ReportFacts) -> Chart:
             hovertemplate=f"%{{y}}: %{{text}} {label}<extra></extra>",
         )
     list_rows_from_top(figure, names)
-    figure.update_layout(barmode="relative", bargap=0.3)
-    figure.update_xaxes(showticklabels=False, ticks="", showgrid=False, title_text="Participants")
+    figure.lay_out(barmode="relative", bargap=0.3)
+    figure.x_axis(showticklabels=False, ticks="", showgrid=False, title="Participants")
     correct = full["tp"] + full["tn"]
     return make_chart(
         figure,
@@ -301,7 +301,8 @@ def _tabulate_ablation(performance: pd.DataFrame, facts: ReportFacts) -> Table:
 def draw_roc(predictions: pd.DataFrame, facts: ReportFacts) -> Chart | None:
     """ROC curves from the `score` column; None where one of the groups or every score is missing."""
     figure = new_figure(top=8, bottom=44, legend=True)
-    figure.add_scatter(
+    figure.add(
+        "scatter",
         x=[0, 1],
         y=[0, 1],
         mode="lines",
@@ -309,14 +310,15 @@ def draw_roc(predictions: pd.DataFrame, facts: ReportFacts) -> Chart | None:
         showlegend=False,
         hoverinfo="skip",
     )
-    drawn = []
+    drawn, people = [], len(set(predictions["participant_id"]))
     for index, (name, part) in enumerate(predictions.dropna(subset=["score"]).groupby("classifier", sort=False)):
         truth = part["truth"] == facts.positive_group
         if truth.all() or not truth.any():
             continue
         false_rate, true_rate, _ = roc_curve(truth, part["score"], drop_intermediate=False)
         label = chart_text(classifier_label(str(name)))
-        figure.add_scatter(
+        figure.add(
+            "scatter",
             x=rounded(false_rate),
             y=rounded(true_rate),
             mode="lines",
@@ -327,14 +329,13 @@ def draw_roc(predictions: pd.DataFrame, facts: ReportFacts) -> Chart | None:
         drawn.append(label)
     if not drawn:
         return None
-    figure.update_xaxes(range=[-0.01, 1.01], title_text="1 − specificity", dtick=0.2)
-    figure.update_yaxes(range=[-0.01, 1.02], title_text="Sensitivity", dtick=0.2)
-    n = predictions["participant_id"].nunique()
+    figure.x_axis(range=[-0.01, 1.01], title="1 − specificity", dtick=0.2)
+    figure.y_axis(range=[-0.01, 1.02], title="Sensitivity", dtick=0.2)
     return make_chart(
         figure,
         name="roc",
         title="ROC curves",
-        alternative=f"ROC curves of {listing(drawn)} from the scores of {n} left-out participants.",
+        alternative=f"{plural(len(drawn), 'classifier')}, scores of {people} left-out participants.",
         caption="The area under each curve is in the table above. Scores of different folds are pooled, which tends to "
         "pull the curve down where folds differ in level. Dotted: a coin.",
         height=420,
@@ -375,7 +376,7 @@ def _tabulate_predictions(predictions: pd.DataFrame, inputs: GroupReportInputs) 
 
 
 def _prediction_cell(by_classifier: pd.DataFrame, classifier: str) -> Cell:
-    if classifier not in by_classifier.index:
+    if classifier not in by_classifier.index or is_missing(by_classifier.loc[classifier, "prediction"]):
         return Cell("–")
     row = by_classifier.loc[classifier]
     wrong = row["prediction"] != row["truth"]

@@ -47,7 +47,8 @@ def describe_coverage(inputs: GroupReportInputs) -> list[Block]:
 
 def label_sessions(features: pd.DataFrame) -> pd.DataFrame:
     """Rows of the participant table with the columns `label` (unique) and `outlier`, lowest last in each group."""
-    table = features.sort_values(["group", "valid_fraction"], ascending=[True, False]).reset_index(drop=True)
+    known = features.assign(group=features["group"].fillna("").astype(str))
+    table = known.sort_values(["group", "valid_fraction"], ascending=[True, False]).reset_index(drop=True)
     several = table["participant_id"].duplicated(keep=False)
     extra = (table["session"].fillna("") + " " + table["task"].fillna("")).str.strip()
     table["label"] = (
@@ -70,7 +71,8 @@ def reason_shares(counts: pd.DataFrame | None) -> pd.DataFrame | None:
     """
     if counts is None or counts.empty:
         return None
-    wide = counts.pivot_table(index=_KEY, columns="invalid_reason", values="n_frames", aggfunc="sum", fill_value=0)
+    filled = counts.fillna({"session": "", "task": ""})
+    wide = filled.pivot_table(index=_KEY, columns="invalid_reason", values="n_frames", aggfunc="sum", fill_value=0)
     wide = wide.reindex(columns=list(INVALID_REASONS), fill_value=0)
     return wide.div(wide.sum(axis=1), axis=0)
 
@@ -112,7 +114,8 @@ def _draw_group(
     for reason in INVALID_REASONS:
         values = _shares_of(sessions, reason, shares)
         if reason == "ok" or max(values) > 0:
-            figure.add_bar(
+            figure.add(
+                "bar",
                 y=labels,
                 x=rounded(values, 4),
                 orientation="h",
@@ -120,9 +123,9 @@ def _draw_group(
                 hovertemplate="%{y}: %{x:.1%} " + REASON_LABELS[reason] + "<extra></extra>",
             )
     add_reference_line(figure, facts.min_valid_fraction, "gate")
-    figure.update_layout(barmode="stack", bargap=0.25)
-    figure.update_xaxes(range=[0, 1], tickvals=[0, 0.25, 0.5, 0.75, 1], tickformat=".0%", title_text="Share of frames")
-    figure.update_yaxes(range=[n_rows - 0.5, -0.5], ticks="", showgrid=False, type="category", dtick=1)
+    figure.lay_out(barmode="stack", bargap=0.25)
+    figure.x_axis(range=[0, 1], tickvals=[0, 0.25, 0.5, 0.75, 1], tickformat=".0%", title="Share of frames")
+    figure.y_axis(range=[n_rows - 0.5, -0.5], ticks="", showgrid=False, type="category", dtick=1)
     lowest = sessions.iloc[int(sessions["valid_fraction"].argmin())]
     return make_chart(
         figure,
@@ -140,7 +143,7 @@ def _draw_group(
 def _shares_of(sessions: pd.DataFrame, reason: str, shares: pd.DataFrame | None) -> list[float]:
     if shares is None:
         return list(sessions["valid_fraction"]) if reason == "ok" else [0.0] * len(sessions)
-    keys = list(sessions[_KEY].itertuples(index=False, name=None))
+    keys = list(sessions[_KEY].fillna("").itertuples(index=False, name=None))
     return [float(shares[reason].get(key, 0.0)) for key in keys]
 
 

@@ -19,7 +19,6 @@ from tasks.reports.formatting import (
     number,
     p_equals,
     p_value,
-    percent,
     plural,
 )
 from tasks.reports.inputs import GroupReportInputs, ReportFacts
@@ -67,11 +66,11 @@ def _tabulate_attributes(table: pd.DataFrame, facts: ReportFacts) -> Table:
         numeric("df"),
         numeric("p"),
         numeric("p, adjusted", "Benjamini-Hochberg over the attribute groups"),
-        numeric("Hedges g", f"{percent(facts.confidence_level)} interval"),
+        numeric("Hedges g", "95% interval"),
         Heading("Note"),
     ]
     note = (
-        "t-test of each participant's mean over the z-scored features of the attribute: one number a participant. "
+        "Student's t-test of each participant's mean over the z-scored features of the attribute: one number a participant. "
         "Adjusted after Benjamini and Hochberg over the rows; * marks adjusted p below the level."
     )
     return Table("attribute-tests", "Tests of attribute groups", headings, rows, note=note)
@@ -128,7 +127,8 @@ def _draw_emotions(table: pd.DataFrame, facts: ReportFacts) -> Chart:
     rows = {(row["signal"], row["emotion"]): row for row in table.to_dict("records")}
     cells = [[_effect_and_mark(rows.get((signal, emotion)), facts.alpha) for emotion in emotions] for signal in signals]
     figure = new_figure(top=8, bottom=24)
-    figure.add_heatmap(
+    figure.add(
+        "heatmap",
         z=[rounded(effect for effect, _ in row) for row in cells],
         x=[chart_text(name) for name in emotions],
         y=[chart_text(name) for name in signals],
@@ -143,8 +143,8 @@ def _draw_emotions(table: pd.DataFrame, facts: ReportFacts) -> Chart:
         hovertemplate="%{y}, %{x}: r = %{text}<extra></extra>",
         colorbar={"title": {"text": "r", "side": "top"}, "thickness": 10, "len": 0.8, "outlinewidth": 0, "dtick": 0.5},
     )
-    figure.update_yaxes(autorange="reversed", ticks="", showgrid=False, dtick=1)
-    figure.update_xaxes(side="top", ticks="", showgrid=False, dtick=1)
+    figure.y_axis(autorange="reversed", ticks="", showgrid=False, dtick=1)
+    figure.x_axis(side="top", ticks="", showgrid=False, dtick=1)
     return make_chart(
         figure,
         name="emotion-heatmap",
@@ -190,17 +190,17 @@ def _tabulate_emotions(table: pd.DataFrame, facts: ReportFacts) -> Table:
     headings = [
         Heading("Emotion"),
         Heading("Signal"),
-        *_sample_headings(facts, "Mean"),
+        *_sample_headings(facts, "Share active,"),
         numeric("U"),
         numeric("z", "Signed: positive where the first group is higher"),
         numeric("p"),
         numeric("p, adjusted", "Benjamini-Hochberg within the emotion"),
-        numeric("Rank-biserial r", f"{percent(facts.confidence_level)} interval"),
+        numeric("Rank-biserial r", "95% interval"),
         Heading("Note"),
     ]
     return Table(
         "emotion-tests",
-        "Mann-Whitney tests, one value a participant",
+        "Mann-Whitney tests of the share of frames in which the unit is active, one value a participant",
         headings,
         rows,
         folded=f"All {len(rows)} tests as a table",

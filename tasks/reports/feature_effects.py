@@ -135,7 +135,7 @@ def _draw_effects(
         )
     add_reference_line(figure, 0.0)
     list_rows_from_top(figure, labels)
-    figure.update_xaxes(title_text="Hedges g", range=[-limit, limit])
+    figure.x_axis(title="Hedges g", range=[-limit, limit])
     outside = part[(part["ci_low"] > 0) | (part["ci_high"] < 0)]
     strongest = part.iloc[int(part["hedges_g"].abs().argmax())] if part["hedges_g"].notna().any() else None
     found = f"{len(outside)} of {len(part)} intervals exclude zero." if len(part) else ""

@@ -11,12 +11,12 @@ References
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-import plotly.graph_objects as go
+import plotly.io
 
 BLUE: Final = "#0072B2"
 VERMILION: Final = "#D55E00"
@@ -106,8 +106,65 @@ class Chart:
     zoom_group: str = ""
 
 
+class Drawing:
+    """Traces and layout of a chart, as plotly.js reads them.
+
+    Plain dictionaries: validating figure objects took most of a report's time. The tests validate every chart of every page
+    against plotly's schema.
+
+    Attributes
+    ----------
+    traces
+        Traces in drawing order.
+    layout
+        Layout.
+    """
+
+    def __init__(self, layout: Mapping[str, Any]) -> None:
+        self.traces: list[dict[str, Any]] = []
+        self.layout: dict[str, Any] = {}
+        self.lay_out(**layout)
+
+    def add(self, kind: str, **values: Any) -> None:
+        """Add a trace of the type `kind`; values that are None are left out."""
+        self.traces.append({"type": kind} | {name: value for name, value in values.items() if value is not None})
+
+    def lay_out(self, **values: Any) -> None:
+        """Set parts of the layout; dictionaries are merged with what is there."""
+        _merge(self.layout, values)
+
+    def x_axis(self, *, title: str = "", **values: Any) -> None:
+        """Set parts of the horizontal axis."""
+        self.lay_out(xaxis=values | ({"title": {"text": title}} if title else {}))
+
+    def y_axis(self, *, title: str = "", **values: Any) -> None:
+        """Set parts of the vertical axis."""
+        self.lay_out(yaxis=values | ({"title": {"text": title}} if title else {}))
+
+    def add_shape(self, **values: Any) -> None:
+        """Add a shape behind the traces."""
+        self.layout.setdefault("shapes", []).append({"layer": "below"} | values)
+
+    def annotate(self, **values: Any) -> None:
+        """Add a text without an arrow."""
+        self.layout.setdefault("annotations", []).append({"showarrow": False} | values)
+
+    def to_json(self) -> str:
+        """The chart as JSON in which ``<``, ``>`` and ``/`` are escaped."""
+        text = plotly.io.to_json({"data": self.traces, "layout": self.layout}, validate=False, engine="json")
+        return str(text)
+
+
+def _merge(target: dict[str, Any], values: Mapping[str, Any]) -> None:
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            _merge(target.setdefault(name, {}), value)
+        else:
+            target[name] = value
+
+
 def make_chart(
-    figure: go.Figure,
+    figure: Drawing,
     *,
     name: str,
     title: str,
@@ -116,7 +173,7 @@ def make_chart(
     height: int,
     zoom_group: str = "",
 ) -> Chart:
-    """Freeze a plotly figure as a `Chart`.
+    """Freeze a drawing as a `Chart`.
 
     Parameters
     ----------
@@ -127,27 +184,33 @@ def make_chart(
     title, caption, alternative, height, zoom_group
         As in `Chart`.
     """
-    figure.update_layout(height=height)
+    figure.lay_out(height=height)
     return Chart(name, title, caption, alternative, figure.to_json(), height, zoom_group)
 
 
-def new_figure(*, left: int = 8, right: int = 12, top: int = 8, bottom: int = 40, legend: bool = False) -> go.Figure:
+def new_figure(*, left: int = 8, right: int = 12, top: int = 8, bottom: int = 40, legend: bool = False) -> Drawing:
     """An empty figure in the reports' theme; margins in pixels grow where labels need it."""
-    figure = go.Figure()
-    figure.update_layout(
-        template=None,
-        font={"family": "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif", "size": 12, "color": INK},
-        paper_bgcolor="#ffffff",
-        plot_bgcolor="#ffffff",
-        margin={"l": left, "r": right, "t": top, "b": bottom, "pad": 0},
-        showlegend=legend,
-        legend={"orientation": "h", "yanchor": "bottom", "y": 1.0, "xanchor": "left", "x": 0, "font": {"size": 12}},
-        hoverlabel={"bgcolor": "#ffffff", "bordercolor": NEUTRAL, "font": {"color": INK, "size": 12}},
-        dragmode=False,
-        xaxis=_AXIS,
-        yaxis=_AXIS,
+    return Drawing(
+        {
+            "font": {"family": "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif", "size": 12, "color": INK},
+            "paper_bgcolor": "#ffffff",
+            "plot_bgcolor": "#ffffff",
+            "margin": {"l": left, "r": right, "t": top, "b": bottom, "pad": 0},
+            "showlegend": legend,
+            "legend": {
+                "orientation": "h",
+                "yanchor": "bottom",
+                "y": 1.0,
+                "xanchor": "left",
+                "x": 0,
+                "font": {"size": 12},
+            },
+            "hoverlabel": {"bgcolor": "#ffffff", "bordercolor": NEUTRAL, "font": {"color": INK, "size": 12}},
+            "dragmode": False,
+            "xaxis": _AXIS,
+            "yaxis": _AXIS,
+        }
     )
-    return figure
 
 
 def rounded(values: Iterable[Any], digits: int = 3) -> list[float | None]:
@@ -157,7 +220,7 @@ def rounded(values: Iterable[Any], digits: int = 3) -> list[float | None]:
 
 
 def add_interval_points(
-    figure: go.Figure,
+    figure: Drawing,
     *,
     labels: Sequence[str],
     values: Sequence[float],
@@ -189,7 +252,8 @@ def add_interval_points(
     points = np.asarray(values, dtype=np.float64)
     ends = np.asarray(high, dtype=np.float64) - points, points - np.asarray(low, dtype=np.float64)
     solid = filled if filled is not None else [True] * len(points)
-    figure.add_scatter(
+    figure.add(
+        "scatter",
         x=rounded(points),
         y=list(labels),
         error_x={
@@ -214,7 +278,7 @@ def add_interval_points(
     )
 
 
-def add_reference_line(figure: go.Figure, x: float, label: str = "") -> None:
+def add_reference_line(figure: Drawing, x: float, label: str = "") -> None:
     """Add a dashed vertical line over the whole height, labelled at its top."""
     figure.add_shape(
         type="line",
@@ -224,17 +288,14 @@ def add_reference_line(figure: go.Figure, x: float, label: str = "") -> None:
         y1=1,
         yref="paper",
         line={"color": MUTED, "width": 1, "dash": "dash"},
-        layer="below",
     )
     if label:
-        figure.add_annotation(
-            x=x, y=1, yref="paper", text=label, showarrow=False, yanchor="bottom", font={"size": 11, "color": MUTED}
-        )
+        figure.annotate(x=x, y=1, yref="paper", text=label, yanchor="bottom", font={"size": 11, "color": MUTED})
 
 
-def list_rows_from_top(figure: go.Figure, labels: Sequence[str]) -> None:
+def list_rows_from_top(figure: Drawing, labels: Sequence[str]) -> None:
     """Order the rows of a categorical vertical axis as they are given, the first at the top."""
-    figure.update_yaxes(
+    figure.y_axis(
         type="category",
         categoryorder="array",
         categoryarray=list(labels)[::-1],

@@ -47,15 +47,14 @@ _EFFECTS_TEXT: Final = (
     "Differences in features are Hedges g (Hedges 1981) with intervals from the noncentral t distribution."
 )
 _ATTRIBUTES_TEXT: Final = (
-    "Attribute groups: t-tests of one value a participant, the mean of the z-scored features of the attribute; p "
+    "Attribute groups: Student's t-tests of one value a participant, the mean of the z-scored features of the attribute; p "
     "adjusted "
     "after Benjamini and Hochberg (1995)."
 )
 _EMOTIONS_TEXT: Final = (
-    "Action units by emotion: the mean of each participant's valid frames within the stimulus segments of an emotion, "
-    "compared with the test of Mann and Whitney (1947); p adjusted within the emotion (Benjamini and Hochberg "
-    "1995). The "
-    "participant is the unit of analysis: frames of one participant are not independent."
+    "Action units by emotion: the share of each participant's valid frames within the stimulus segments of an emotion in "
+    "which the unit is active, compared with the test of Mann and Whitney (1947); p adjusted within the emotion (Benjamini "
+    "and Hochberg 1995). The participant is the unit of analysis: frames of one participant are not independent."
 )
 
 _STATISTICS: Final[list[tuple[str, str]]] = [

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import pandas as pd
 
 from tasks.reports.blocks import Absent, Block, Cell, Charts, Findings, Heading, Table, number_cell, numeric
@@ -16,9 +18,14 @@ from tasks.reports.figures import (
     new_figure,
     rounded,
 )
-from tasks.reports.formatting import chart_text, estimate, listing, number, p_value, percent
+from tasks.reports.formatting import chart_text, estimate, listing, number, p_value
 from tasks.reports.inputs import GroupReportInputs, ReportFacts
 from tasks.reports.pages import absent_reason
+
+_RECOVERED: Final = (
+    "Recovered: the interval excludes zero on the planted side; where nothing was planted (control), it holds zero. Estimate: "
+    "difference of the group means with Welch's interval."
+)
 
 
 def describe_planted(inputs: GroupReportInputs) -> list[Block]:
@@ -29,7 +36,8 @@ def describe_planted(inputs: GroupReportInputs) -> list[Block]:
     facts = inputs.facts
     inside = int(((table["ci_low"] <= table["planted"]) & (table["planted"] <= table["ci_high"])).sum())
     finding = (
-        f"The {percent(facts.confidence_level)} interval holds the planted value in {inside} of {len(table)} effects. "
+        f"{int(table['recovered'].sum())} of {len(table)} effects recovered; the 95% interval holds the planted value in "
+        f"{inside} of them all. "
         "The planted value is that of the population from which the rendered participants were drawn; the estimate "
         "is measured from "
         "video, so it carries sampling error, and the error of detector and networks."
@@ -58,12 +66,12 @@ def _tabulate_planted(table: pd.DataFrame, facts: ReportFacts) -> Table:
         Heading("Effect"),
         Heading("What differs, and the statistic"),
         numeric("Planted"),
-        numeric("Estimate", f"{percent(facts.confidence_level)} interval"),
+        numeric("Estimate", "95% interval"),
         numeric(f"n {facts.positive_group} / {facts.comparison_group}"),
         numeric("p"),
         Heading("Recovered"),
     ]
-    return Table("planted", "Planted effects and what was measured", headings, rows)
+    return Table("planted", "Planted effects and what was measured", headings, rows, note=_RECOVERED)
 
 
 def effect_label(name: object) -> str:
@@ -87,7 +95,8 @@ def _draw_planted(part: pd.DataFrame, quantity: str, facts: ReportFacts, index: 
             for row in part.itertuples()
         ],
     )
-    figure.add_scatter(
+    figure.add(
+        "scatter",
         x=rounded(part["planted"]),
         y=labels,
         mode="markers",
@@ -97,7 +106,7 @@ def _draw_planted(part: pd.DataFrame, quantity: str, facts: ReportFacts, index: 
     )
     add_reference_line(figure, 0.0)
     list_rows_from_top(figure, labels)
-    figure.update_xaxes(title_text=chart_text(f"{facts.positive_group} minus {facts.comparison_group}, {quantity}"))
+    figure.x_axis(title=chart_text(f"{facts.positive_group} minus {facts.comparison_group}, {quantity}"))
     return make_chart(
         figure,
         name=f"planted-{index}",
@@ -108,6 +117,6 @@ def _draw_planted(part: pd.DataFrame, quantity: str, facts: ReportFacts, index: 
             for row in part.itertuples()
         )
         + ".",
-        caption=f"{percent(facts.confidence_level)} intervals.",
+        caption="95% intervals (Welch).",
         height=96 + 30 * len(part),
     )

@@ -5,12 +5,20 @@ from __future__ import annotations
 from typing import Final
 
 import pandas as pd
-import plotly.graph_objects as go
 
 from features import vector_58
 from tasks.reports.blocks import Absent, Block, Cell, Charts, Heading, Table, Text, number_cell, numeric
 from tasks.reports.feature_effects import signal_label
-from tasks.reports.figures import BLACK, GROUP_COLOURS, Chart, list_rows_from_top, make_chart, new_figure, rounded
+from tasks.reports.figures import (
+    BLACK,
+    GROUP_COLOURS,
+    Chart,
+    Drawing,
+    list_rows_from_top,
+    make_chart,
+    new_figure,
+    rounded,
+)
 from tasks.reports.formatting import chart_text, listing, number, percent
 from tasks.reports.inputs import ParticipantReportInputs, ReportFacts
 from tasks.reports.pages import absent_reason
@@ -58,7 +66,8 @@ def _draw_profile(
     figure = new_figure(top=28, bottom=44, legend=True)
     rows = list(range(len(specs)))
     _add_ranges(figure, inputs.facts, ranges, [spec.name for spec in specs])
-    figure.add_scatter(
+    figure.add(
+        "scatter",
         x=rounded(values[[spec.name for spec in specs]]),
         y=rows,
         mode="markers",
@@ -68,8 +77,8 @@ def _draw_profile(
         hovertemplate="%{text}: %{x:.1%}<extra></extra>",
     )
     list_rows_from_top(figure, labels)
-    figure.update_yaxes(type="linear", tickvals=rows, ticktext=labels, range=[len(rows) - 0.4, -0.6])
-    figure.update_xaxes(tickformat=".0%", title_text="Share of valid frames", rangemode="tozero")
+    figure.y_axis(type="linear", tickvals=rows, ticktext=labels, range=[len(rows) - 0.4, -0.6])
+    figure.x_axis(tickformat=".0%", title="Share of valid frames", rangemode="tozero")
     outside = [spec.signal for spec in specs if _outside(values[spec.name], spec.name, ranges)]
     found = (
         f"Outside the range of both groups in {listing(outside)}."
@@ -86,14 +95,15 @@ def _draw_profile(
     )
 
 
-def _add_ranges(figure: go.Figure, facts: ReportFacts, ranges: dict[str, pd.DataFrame], names: list[str]) -> None:
+def _add_ranges(figure: Drawing, facts: ReportFacts, ranges: dict[str, pd.DataFrame], names: list[str]) -> None:
     """Add for each group a thin line from lowest to highest and a thick one between the quartiles, a row a feature."""
     for index, (group, table) in enumerate(ranges.items()):
         colour = GROUP_COLOURS[list(facts.groups).index(group)]
         quantiles = table[names].quantile([0, 0.25, 0.5, 0.75, 1])
         y = [row + _OFFSETS[index] for row in range(len(names))]
         for low, high, width in ((0, 1, 2), (0.25, 0.75, 8)):
-            figure.add_scatter(
+            figure.add(
+                "scatter",
                 x=[end for name in quantiles for end in (*rounded(quantiles.loc[[low, high], str(name)]), None)],
                 y=[position for place in y for position in (place, place, None)],
                 mode="lines",

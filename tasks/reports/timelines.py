@@ -13,7 +13,6 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import plotly.graph_objects as go
 
 from features.facs import AROUSAL, EXPRESSION_COLUMNS, VALENCE
 from features.frame_table import INVALID_REASONS, POSE
@@ -27,6 +26,7 @@ from tasks.reports.figures import (
     SEQUENTIAL,
     VERMILION,
     Chart,
+    Drawing,
     make_chart,
     new_figure,
     rounded,
@@ -38,6 +38,7 @@ _LEFT: Final = 92  # pixels for row labels: the same in every timeline, so that 
 _SEGMENT_TINTS: Final = ("#e9eef2", "#f6f8fa")
 _LANE_PX: Final = 22
 _LANES: Final = {"ticks": "", "showgrid": False, "showline": False}
+_TIME_AXIS: Final = {"showgrid": False, "fixedrange": False, "automargin": False}
 _ZERO: Final = {"zeroline": True, "zerolinecolor": NEUTRAL}
 
 
@@ -169,7 +170,8 @@ def draw_coverage(timeline: Timeline) -> Chart:
     for reason in lanes:
         part = runs[runs["reason"] == reason]
         label = REASON_LABELS[reason]
-        figure.add_bar(
+        figure.add(
+            "bar",
             y=[LANE_LABELS[reason]] * len(part),
             base=rounded(part["start_s"]),
             x=rounded(part["end_s"] - part["start_s"]),
@@ -179,7 +181,7 @@ def draw_coverage(timeline: Timeline) -> Chart:
             hovertemplate=label + ": %{base:.1f} s to %{x:.1f} s<extra></extra>",
         )
     order = [LANE_LABELS[reason] for reason in lanes][::-1]
-    figure.update_layout(yaxis={"type": "category", "categoryorder": "array", "categoryarray": order, **_LANES})
+    figure.lay_out(yaxis={"type": "category", "categoryorder": "array", "categoryarray": order, **_LANES})
     lost = [f"{REASON_LABELS[reason]} {percent(counts[reason], 1)}" for reason in lanes if reason != "ok"]
     return _finish(
         figure,
@@ -196,7 +198,8 @@ def draw_coverage(timeline: Timeline) -> Chart:
 def draw_action_units(timeline: Timeline, aus: Sequence[str]) -> Chart:
     """Heat map of the probabilities of the action units; white where nothing was measured."""
     figure = _start(timeline, rows=len(aus) * _LANE_PX)
-    figure.add_heatmap(
+    figure.add(
+        "heatmap",
         z=[rounded(timeline.binned[au]) for au in aus],
         x=rounded(timeline.binned["time_s"]),
         y=list(aus),
@@ -208,7 +211,7 @@ def draw_action_units(timeline: Timeline, aus: Sequence[str]) -> Chart:
         showscale=False,
         ygap=2,
     )
-    figure.update_layout(yaxis={"autorange": "reversed", "dtick": 1, **_LANES})
+    figure.lay_out(yaxis={"autorange": "reversed", "dtick": 1, **_LANES})
     active = (timeline.frames[list(aus)] > 0.5).sum() / max(int(timeline.frames["valid"].sum()), 1)
     top = active.sort_values(ascending=False).head(3)
     return _finish(
@@ -230,7 +233,8 @@ def draw_expressions(timeline: Timeline) -> Chart:
     for column in EXPRESSION_COLUMNS:
         name = column.removeprefix("expr_")
         values = timeline.binned[column].to_numpy(dtype=np.float64)
-        figure.add_scatter(
+        figure.add(
+            "scatter",
             x=rounded(timeline.binned["start_s"]),
             y=rounded(np.where(measured, values, 0.0)),
             mode="lines",
@@ -240,7 +244,7 @@ def draw_expressions(timeline: Timeline) -> Chart:
             name=name,
             hovertemplate=name + " %{y:.2f}<extra></extra>",
         )
-    figure.update_layout(yaxis={"range": [0, 1], "dtick": 0.5})
+    figure.lay_out(yaxis={"range": [0, 1], "dtick": 0.5})
     means = timeline.frames[list(EXPRESSION_COLUMNS)].mean().sort_values(ascending=False).head(3)
     found = listing(f"{str(name).removeprefix('expr_')} ({number(value)})" for name, value in means.items())
     return _finish(
@@ -259,7 +263,7 @@ def draw_affect(timeline: Timeline) -> Chart:
     """Lines of arousal and valence."""
     figure = _start(timeline, rows=170, legend=True)
     _add_lines(figure, timeline, {AROUSAL: (AROUSAL, VERMILION, "solid"), VALENCE: (VALENCE, BLUE, "solid")}, digits=2)
-    figure.update_layout(yaxis={"range": [-1.02, 1.02], "dtick": 0.5, **_ZERO})
+    figure.lay_out(yaxis={"range": [-1.02, 1.02], "dtick": 0.5, **_ZERO})
     means = timeline.frames[[AROUSAL, VALENCE]].mean()
     return _finish(
         figure,
@@ -286,7 +290,7 @@ def draw_pose(timeline: Timeline, *, max_yaw_deg: float, max_pitch_deg: float) -
     _add_lines(figure, timeline, {column: (name, colour, dash) for column, name, colour, dash in styles}, digits=0)
     spread = float(np.nanmax(np.abs(timeline.binned[list(POSE)].to_numpy()), initial=0.0))
     limit = max(30.0, 10 * np.ceil(spread / 10))
-    figure.update_layout(yaxis={"range": [-limit, limit], "ticksuffix": "°", **_ZERO})
+    figure.lay_out(yaxis={"range": [-limit, limit], "ticksuffix": "°", **_ZERO})
     yaw = timeline.frames["yaw_deg"].abs()
     beyond = float((timeline.frames["invalid_reason"] == "extreme_pose").mean())
     return _finish(
@@ -304,10 +308,11 @@ def draw_pose(timeline: Timeline, *, max_yaw_deg: float, max_pitch_deg: float) -
     )
 
 
-def _add_lines(figure: go.Figure, timeline: Timeline, styles: dict[str, tuple[str, str, str]], *, digits: int) -> None:
+def _add_lines(figure: Drawing, timeline: Timeline, styles: dict[str, tuple[str, str, str]], *, digits: int) -> None:
     for column, (name, colour, dash) in styles.items():
         if column in timeline.binned:
-            figure.add_scatter(
+            figure.add(
+                "scatter",
                 x=rounded(timeline.binned["time_s"]),
                 y=rounded(timeline.binned[column]),
                 mode="lines",
@@ -318,14 +323,14 @@ def _add_lines(figure: go.Figure, timeline: Timeline, styles: dict[str, tuple[st
             )
 
 
-def _start(timeline: Timeline, *, rows: int, legend: bool = False) -> go.Figure:
+def _start(timeline: Timeline, *, rows: int, legend: bool = False) -> Drawing:
     """A figure with the recording's time axis and, above it, the lane of stimulus segments."""
     figure = new_figure(left=_LEFT, top=26 if legend else 6, bottom=40, legend=legend)
     lane = 18 / (rows + 22) if len(timeline.events) else 0.0
-    figure.update_layout(
+    start = float(timeline.frames["time_s"].iloc[0])
+    figure.lay_out(
         yaxis={"domain": [0, 1 - (22 / (rows + 22) if lane else 0)], "automargin": False},
-        xaxis={"range": [float(timeline.frames["time_s"].iloc[0]), timeline.end_s], "title_text": "Time (s)", "showgrid": False,
-               "fixedrange": False, "automargin": False},
+        xaxis={"range": [start, timeline.end_s], "title": {"text": "Time (s)"}, **_TIME_AXIS},
         dragmode="zoom",
         hovermode="closest",
         bargap=0,
@@ -333,7 +338,7 @@ def _start(timeline: Timeline, *, rows: int, legend: bool = False) -> go.Figure:
     )  # fmt: skip
     if not lane:
         return figure
-    figure.update_layout(
+    figure.lay_out(
         yaxis2={"domain": [1 - lane, 1], "visible": False, "fixedrange": True, "range": [-0.5, 0.5], "anchor": "free"},
         uniformtext={"minsize": 9, "mode": "hide"},
     )
@@ -341,9 +346,10 @@ def _start(timeline: Timeline, *, rows: int, legend: bool = False) -> go.Figure:
     return figure
 
 
-def _add_segments(figure: go.Figure, events: pd.DataFrame) -> None:
+def _add_segments(figure: Drawing, events: pd.DataFrame) -> None:
     names = [chart_text(name) for name in events["trial_type"].fillna("")]
-    figure.add_bar(
+    figure.add(
+        "bar",
         y=[0] * len(events),
         base=rounded(events["onset"]),
         x=rounded(events["duration"]),
@@ -368,7 +374,7 @@ def _add_segments(figure: go.Figure, events: pd.DataFrame) -> None:
 
 
 def _finish(
-    figure: go.Figure,
+    figure: Drawing,
     timeline: Timeline,
     *,
     name: str,

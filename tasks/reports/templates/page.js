@@ -21,8 +21,8 @@
     var target = figure.querySelector('.chart');
     var waiting = target.querySelector('.waiting');
     if (!window.Plotly) {
-      waiting.textContent = 'This chart needs the folder “' + document.body.dataset.assets +
-        '” beside the report. Its finding is in the text below.';
+      waiting.textContent = 'This chart needs the file “' + document.body.dataset.plotly +
+        '”, which belongs to the report. Its finding is in the text below.';
       return;
     }
     var spec = JSON.parse(figure.querySelector('script').textContent);

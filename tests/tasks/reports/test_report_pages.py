@@ -9,8 +9,14 @@ from html.parser import HTMLParser
 
 import pandas as pd
 import pytest
+from plotly import graph_objects
 
+from features.frame_table import empty_rows
+from tasks.classification import PERFORMANCE_COLUMNS, PREDICTION_COLUMNS
+from tasks.comparison import ATTRIBUTE_TEST_COLUMNS, EMOTION_TEST_COLUMNS
 from tasks.manifest import Outcome
+from tasks.planted_effects import PLANTED_EFFECT_COLUMNS
+from tasks.probing import TRIAGE_COLUMNS
 from tasks.reports import (
     GroupReportInputs,
     ParticipantReportInputs,
@@ -19,12 +25,17 @@ from tasks.reports import (
     build_participant_report,
     report_assets,
 )
+from tasks.reports.inputs import REQUIRED_COLUMNS
 
 HOSTILE = '<script>alert("x")</script>'
-TABLES = (
-    "participants", "triage", "invalid_reasons", "features", "performance", "predictions", "attribute_tests",
-    "emotion_tests", "planted_effects", "weights",
-)  # fmt: skip
+WRITTEN = {
+    "triage": TRIAGE_COLUMNS,
+    "performance": PERFORMANCE_COLUMNS,
+    "predictions": PREDICTION_COLUMNS,
+    "attribute_tests": ATTRIBUTE_TEST_COLUMNS,
+    "emotion_tests": EMOTION_TEST_COLUMNS,
+    "planted_effects": PLANTED_EFFECT_COLUMNS,
+}
 
 
 class Page(HTMLParser):
@@ -98,6 +109,11 @@ def test_charts_name_no_address(page: str) -> None:
     assert not any("http" in json.dumps(spec) for spec in parsed.specs)
 
 
+def test_charts_hold_to_the_schema_of_plotly(page: str) -> None:
+    for spec in Page(page).specs:
+        graph_objects.Figure(spec)  # raises on a property or value that plotly does not know
+
+
 def test_every_chart_has_a_text_alternative(page: str) -> None:
     for figure in Page(page).figures:
         assert len(figure["label"]) > 30
@@ -135,7 +151,7 @@ def test_no_banner_on_real_data_with_published_weights(group_inputs: GroupReport
     assert "Not a diagnosis" in header
 
 
-def test_hostile_participant_is_inert_in_the_group_report(group_inputs: GroupReportInputs) -> None:
+def test_hostile_participant_is_inert_in_the_group_report(group_inputs: GroupReportInputs, group_page: str) -> None:
     def rename(table: pd.DataFrame | None) -> pd.DataFrame | None:
         return None if table is None else table.replace({"participant_id": {"ASD03": HOSTILE}})
 
@@ -148,10 +164,12 @@ def test_hostile_participant_is_inert_in_the_group_report(group_inputs: GroupRep
     text = build_group_report(inputs)
     assert "&lt;script&gt;alert" in text
     assert "<script>alert" not in text
-    assert Page(text).scripts == Page(build_group_report(group_inputs)).scripts
+    assert Page(text).scripts == Page(group_page).scripts
 
 
-def test_hostile_participant_is_inert_in_the_participant_report(participant_inputs: ParticipantReportInputs) -> None:
+def test_hostile_participant_is_inert_in_the_participant_report(
+    participant_inputs: ParticipantReportInputs, participant_page: str
+) -> None:
     cohort = participant_inputs.cohort
     assert cohort is not None
     inputs = dataclasses.replace(
@@ -159,12 +177,12 @@ def test_hostile_participant_is_inert_in_the_participant_report(participant_inpu
     )
     text = build_participant_report(inputs)
     assert "<script>alert" not in text
-    assert Page(text).scripts == Page(build_participant_report(participant_inputs)).scripts
+    assert Page(text).scripts == Page(participant_page).scripts
     names = [trace.get("name") for spec in Page(text).specs for trace in spec["data"]]  # type: ignore[union-attr]
     assert '&lt;script&gt;alert("x")&lt;/script&gt;' in names
 
 
-@pytest.mark.parametrize("name", TABLES)
+@pytest.mark.parametrize("name", ["participants", "triage", "features", "performance", "predictions", "emotion_tests"])
 def test_a_missing_table_is_explained(group_inputs: GroupReportInputs, name: str) -> None:
     reason = f"Table {name} was not made: 2 participants, 3 are needed"
     text = build_group_report(dataclasses.replace(group_inputs, **{name: None}, absent={name: reason}))
@@ -184,6 +202,30 @@ def test_a_failed_recording_is_explained(failed_inputs: ParticipantReportInputs)
     text = build_participant_report(failed_inputs)
     assert "Not measured. No frame can be decoded." in text
     assert "Expected" not in text
+
+
+@pytest.mark.parametrize("name", list(WRITTEN))
+def test_reports_read_only_columns_that_the_steps_write(name: str) -> None:
+    assert set(REQUIRED_COLUMNS[name]) <= {column.name for column in WRITTEN[name]}
+
+
+@pytest.mark.parametrize("n_frames", [1, 40])
+def test_a_recording_without_a_valid_frame_has_a_report(
+    participant_inputs: ParticipantReportInputs, n_frames: int
+) -> None:
+    frames = empty_rows(n_frames).assign(frame=range(n_frames), time_s=[index / 25 for index in range(n_frames)])
+    record = dataclasses.replace(participant_inputs.sessions[0], frames=frames, events=None)
+    text = build_participant_report(dataclasses.replace(participant_inputs, sessions=(record,)))
+    assert "Under the coverage gate: 0% of frames valid" in text
+    assert 'id="recording-0-coverage"' in text
+
+
+def test_two_recordings_have_sections_of_their_own(participant_inputs: ParticipantReportInputs) -> None:
+    first = participant_inputs.sessions[0]
+    sessions = tuple(dataclasses.replace(first, session=name) for name in ("1", "2"))
+    parsed = Page(build_participant_report(dataclasses.replace(participant_inputs, sessions=sessions)))
+    assert {"Recording 1, clips", "Signals 1, clips", "Recording 2, clips", "Signals 2, clips"} <= set(parsed.headings)
+    assert len(set(parsed.ids)) == len(parsed.ids)
 
 
 def test_a_missing_column_is_named(group_inputs: GroupReportInputs) -> None:
