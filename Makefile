@@ -9,6 +9,7 @@ SETUP := $(VENV)/.setup
 DEV := $(VENV)/.dev
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export DO_NOT_TRACK := 1
+export NO_ALBUMENTATIONS_UPDATE := 1
 
 .PHONY: setup demo test lint bench demo-weights clean
 
@@ -26,6 +27,8 @@ $(SETUP): pyproject.toml constraints.txt
 
 $(DEV): $(SETUP)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@# The reference that retinaface-pytorch's own post-processing needs; its OpenCV would overwrite ours.
+	$(BIN)/python -m pip install --quiet --no-deps albumentations==2.0.8 albucore==0.0.24
 	@touch $@
 
 demo: $(SETUP)

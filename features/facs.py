@@ -138,4 +138,4 @@ def drop_contempt(probabilities: npt.ArrayLike) -> npt.NDArray[np.float64]:
         raise ValueError(f"Expected {len(EXPRESSIONS)} expression probabilities per row, got {values.shape[-1]}.")
     basic = values[..., : len(BASIC_EXPRESSIONS)]
     total = basic.sum(axis=-1, keepdims=True)
-    return np.divide(basic, total, out=np.full_like(basic, np.nan), where=total > 0)
+    return np.asarray(np.divide(basic, total, out=np.full_like(basic, np.nan), where=total > 0))

@@ -89,7 +89,7 @@ _LEADING: Final[tuple[Column, ...]] = (
     Column("pitch_deg", "float32", "Head nod; positive upward", "deg", -180, 180),
     Column("roll_deg", "float32", "Head tilt; positive clockwise in the image", "deg", -180, 180),
     Column("sharpness", "float32", "Variance of the Laplacian of the aligned grey crop", "grey levels squared", low=0),
-    Column("brightness", "float32", "Mean luma of the aligned crop, 0 black to 1 white", low=0, high=1),
+    Column("brightness", "float32", "Mean grey level of the aligned crop, 0 black to 255 white", "grey levels", 0, 255),
 )
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from prefect import flow, task
+from prefect import State, flow, task
 from prefect.cache_policies import NO_CACHE
-from prefect.states import State
 
 from flows.runs import Run, find_study, open_run
 from flows.study import run_all

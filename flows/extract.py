@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
+from uuid import UUID
 
-from prefect import flow, task
+from prefect import State, flow, task
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.futures import PrefectFuture
-from prefect.states import Failed, State
+from prefect.states import Failed
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.runs import Run, open_run
@@ -43,7 +44,7 @@ def extract_all(run: Run) -> None:
         for done, (job, future) in enumerate(zip(jobs, futures, strict=True), start=1):
             run.manifest.add([_await_outcome(job.video, future)])
             progress("recordings", done, len(jobs))
-            update_progress_artifact(artifact_id=artifact, progress=100 * done / len(jobs))
+            update_progress_artifact(artifact_id=cast("UUID", artifact), progress=100 * done / len(jobs))
 
 
 def _await_outcome(video: SessionVideo, future: PrefectFuture[Any]) -> Outcome:

@@ -229,7 +229,7 @@ class FaceMeasurer:
         decoded = np.flatnonzero(batch.decoded)
         found = self._detector.detect(batch.pixels[decoded]) if decoded.size else []
         crops = []
-        for row, detections in zip(decoded, found, strict=True):
+        for row, detections in zip(decoded.tolist(), found, strict=True):
             crop = self._measure_frame(values, row, detections, batch)
             if crop is not None:
                 crops.append(crop)

@@ -7,13 +7,14 @@ one rendered set serves both networks.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
-from functools import partial
+from itertools import starmap
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import cv2
 import numpy as np
@@ -30,6 +31,8 @@ from tasks.errors import InvalidInputError
 from tasks.progress import Reporter, silent
 from tasks.provenance import make_folder, write_atomic
 
+ResultT = TypeVar("ResultT")
+
 MIN_VISIBLE: Final = 0.75
 """Faces of which less is in view are left out: their labels name units that cannot be seen."""
 
@@ -44,9 +47,15 @@ _LABEL_KEYS: Final = ("expression", "valence", "arousal", "aus", "identity")
 
 
 def render_training_set(
-    folder: Path, *, n_scenes: int, seed: int, workers: int = 1, progress: Reporter = silent
+    folder: Path,
+    *,
+    n_scenes: int,
+    seed: int,
+    scenes_per_shard: int = SCENES_PER_SHARD,
+    workers: int = 1,
+    progress: Reporter = silent,
 ) -> list[Path]:
-    """Render labelled scenes (640x360) into shards of 250; shards that stand are kept, so a stopped run resumes.
+    """Render labelled scenes (640x360) into shards; shards that stand are kept, so a stopped run resumes.
 
     Every face is a new person, drawn from the seed: two seeds share no identity.
 
@@ -58,6 +67,8 @@ def render_training_set(
         Number of scenes, rounded up to whole shards.
     seed
         Settles scenes and identities.
+    scenes_per_shard
+        Scenes in one file.
     workers
         Processes.
     progress
@@ -69,14 +80,12 @@ def render_training_set(
         The shards, NumPy archives.
     """
     make_folder(folder)
-    shards = [folder / f"scenes-{number:04d}.npz" for number in range(-(-n_scenes // SCENES_PER_SHARD))]
+    shards = [folder / f"scenes-{number:04d}.npz" for number in range(-(-n_scenes // scenes_per_shard))]
     missing = [number for number, path in enumerate(shards) if not path.exists()]
     done = len(shards) - len(missing)
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        waiting = [pool.submit(_write_shard, shards[number], [seed, number]) for number in missing]
-        for finished, future in enumerate(as_completed(waiting), start=1):
-            future.result()
-            progress("rendered shards", done + finished, len(shards))
+    jobs = [(shards[number], [seed, number], scenes_per_shard) for number in missing]
+    for finished, _ in enumerate(_run_in_order(_write_shard, jobs, workers), start=1):
+        progress("rendered shards", done + finished, len(shards))
     return shards
 
 
@@ -115,17 +124,16 @@ def cut_crops(
     joined = {
         key: np.concatenate([part[key][kept] for part, kept in zip(labels, rows, strict=True)]) for key in _LABEL_KEYS
     }
-    if labels_path.exists() and len(np.load(labels_path)["expression"]) == len(joined["expression"]):
+    if labels_path.exists() and _holds(labels_path, joined["identity"]):
         return folder
     with write_atomic(crops_path) as temporary:
-        shape = (len(joined["expression"]), CROP_SIZE, CROP_SIZE, 3)
+        shape = (len(joined["identity"]), CROP_SIZE, CROP_SIZE, 3)
         crops = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.uint8, shape=shape)
-        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-            begin = 0
-            for number, part in enumerate(pool.map(partial(_cut_shard, seed=seed), shards)):
-                crops[begin : begin + len(part)] = part
-                begin += len(part)
-                progress("cut crops of shards", number + 1, len(shards))
+        begin = 0
+        for number, part in enumerate(_run_in_order(_cut_shard, [(shard, seed) for shard in shards], workers)):
+            crops[begin : begin + len(part)] = part
+            begin += len(part)
+            progress("cut crops of shards", number + 1, len(shards))
         crops.flush()
         del crops
     with write_atomic(labels_path) as temporary:
@@ -172,7 +180,23 @@ def read_labels(shard: Path) -> dict[str, NDArray[Any]]:
     return labels
 
 
-def _cut_shard(shard: Path, *, seed: int) -> NDArray[np.uint8]:
+def _run_in_order(function: Callable[..., ResultT], jobs: Sequence[tuple[Any, ...]], workers: int) -> Iterator[ResultT]:
+    """Results of ``function(*job)`` in order, by that many processes; in this one where it is a single worker."""
+    if workers == 1:
+        yield from starmap(function, jobs)
+        return
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        waiting = deque(pool.submit(function, *job) for job in jobs)
+        while waiting:
+            yield waiting.popleft().result()
+
+
+def _holds(labels_path: Path, identities: NDArray[np.uint64]) -> bool:
+    with np.load(labels_path) as archive:
+        return np.array_equal(archive["identity"], identities)
+
+
+def _cut_shard(shard: Path, seed: int) -> NDArray[np.uint8]:
     cv2.setNumThreads(1)
     rng = np.random.default_rng([seed, int(shard.stem.split("-")[1])])
     crops = list(_cut_faces(shard, rng))
@@ -200,13 +224,13 @@ def _record(pixels: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.u
     return pixels if decoded is None else decoded.astype(np.uint8, copy=False)
 
 
-def _write_shard(path: Path, seed: Sequence[int]) -> None:
+def _write_shard(path: Path, seed: Sequence[int], n_scenes: int) -> None:
     cv2.setNumThreads(1)
     rng = np.random.default_rng(seed)
     images: list[NDArray[np.uint8]] = []
     faces: list[FaceLabels] = []
     scene: list[int] = []
-    for number in range(SCENES_PER_SHARD):
+    for number in range(n_scenes):
         frame, labels = sample_scene(rng)
         bgr = cv2.cvtColor(frame.pixels, cv2.COLOR_RGB2BGR)
         _ok, encoded = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])

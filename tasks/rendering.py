@@ -31,7 +31,10 @@ CODE_VERSION: Final = 1
 TASK: Final = "clips"
 """Task label of the rendered stimulus."""
 
-_NOTE: Final = "Rendered by facetrace. Nobody was recorded; the group differences were planted as test values and say nothing about autism."
+_NOTE: Final = (
+    "Rendered by facetrace. Nobody was recorded; the group differences were planted as test values "
+    "and say nothing about autism."
+)
 
 
 def encode_video(path: Path, frames: Iterable[NDArray[np.uint8]], *, rate: float = FRAME_RATE_HZ) -> int:
@@ -169,7 +172,7 @@ def _step(plan: ParticipantPlan, settings: dict[str, Any]) -> Step:
 def _render_participant(folder: Path, plan: ParticipantPlan, settings: dict[str, Any]) -> None:
     started = datetime.now(UTC)
     session = simulate_participant(plan)
-    truth = session.frames.drop(columns=[name for name in session.frames if name.startswith("second_")])
+    truth = session.frames.drop(columns=[name for name in session.frames if str(name).startswith("second_")])
     write_table(truth, truth_path(folder, plan))
     path = video_path(folder, plan)
     encode_video(path, (pixels for pixels, _ in render_session(session)))

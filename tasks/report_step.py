@@ -230,6 +230,6 @@ def _session_record(checked: CheckedStudy, video: SessionVideo) -> SessionRecord
         frames=frames,
         problem=problem,
         events=read_events(video.events_path) if video.events_path is not None else None,
-        triage=mine.iloc[0].to_dict() if len(mine) else None,
+        triage={str(name): value for name, value in mine.iloc[0].items()} if len(mine) else None,
         facts=_extraction_facts(checked, video),
     )

@@ -87,8 +87,8 @@ class TargetSettings(Section):
     min_iou: Fraction = 0.3
     """Overlap with its last box at which a face is the same face."""
     recognition: str = ""
-    """A face-recognition model in ONNX form, such as insightface's w600k_r50.onnx, as a path relative to the study folder; empty for
-    none. With it, faces are also told apart by looks, and sub-<id>/sub-<id>_reference.jpg (or .png), where it is there, says
+    """A face-recognition model in ONNX form, such as insightface's w600k_r50.onnx: a path relative to the study folder; empty
+    for none. With it, faces are also told apart by looks, and sub-<id>/sub-<id>_reference.jpg (or .png), where it is there, says
     who the participant is."""
     min_similarity: Annotated[float, Field(ge=-1, le=1)] = 0.35
     """Cosine similarity to the reference above which a face is the participant's; with a recognition model only."""

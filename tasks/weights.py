@@ -316,6 +316,6 @@ def checkpoint_is_demo(path: Path) -> bool:
 
     try:
         with safe_open(path, framework="np") as file:
-            return (file.metadata() or {}).get("demo", "false") == "true"
+            return bool((file.metadata() or {}).get("demo", "false") == "true")
     except SafetensorError as error:
         raise WeightsError(f"Expected a safetensors checkpoint in {path.name}, got: {error}.") from error
