@@ -10,10 +10,10 @@ import time
 
 import numpy as np
 import pandas as pd
-from tasks.classification import classify_participants
 
 from features.vector_58 import FEATURE_NAMES
-from tasks.settings import ClassifySettings, StudySettings
+from tasks.classification import classify_participants
+from tasks.settings import ClassifySettings
 
 
 def make_table(n_positive: int = 49, n_negative: int = 39, seed: int = 0) -> pd.DataFrame:
@@ -24,7 +24,8 @@ def make_table(n_positive: int = 49, n_negative: int = 39, seed: int = 0) -> pd.
     table = pd.DataFrame(values, columns=list(FEATURE_NAMES))
     table.insert(0, "participant_id", [f"{i:03d}" for i in range(len(group))])
     table.insert(1, "session", "")
-    table.insert(2, "group", group)
+    table.insert(2, "task", "clips")
+    table.insert(3, "group", group)
     table["included"] = True
     table["exclusion_reason"] = ""
     return table
@@ -37,7 +38,7 @@ def main() -> None:
     asked = parser.parse_args()
     settings = ClassifySettings(permutations=asked.permutations)
     begun = time.perf_counter()
-    performance, _ = classify_participants(make_table(), study=StudySettings(), settings=settings)
+    performance, _ = classify_participants(make_table(), settings)
     seconds = time.perf_counter() - begun
     print(f"7 classifiers x 4 feature sets, 88 participants, {asked.permutations} permutations: {seconds:.1f} s")
     print(performance[["feature_set", "classifier", "f1", "auc"]].to_string(index=False))

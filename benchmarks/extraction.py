@@ -18,16 +18,16 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
+
 from features.faces.alignment import align_face
 from features.faces.pose import head_pose
 from features.faces.quality import brightness, sharpness
-from numpy.typing import NDArray
-from tasks.rendering import encode_video, render_participant_frames
-from tasks.study import SessionVideo
-
 from features.synthetic.cohort import plan_cohort
 from tasks.extraction import ExtractionSettings, Networks, extract_video, extraction_step
 from tasks.provenance import sha256_file
+from tasks.recordings import SessionVideo
+from tasks.rendering import encode_video, render_participant_frames
 from tasks.settings import Settings
 from tasks.videos import VideoReader
 from tasks.weights import load_attribute_model, load_detector, locate
@@ -105,7 +105,7 @@ def bench_stages(path: Path, networks: Networks) -> dict[str, float]:
 
 def bench_chain(path: Path, networks: Networks, settings: Settings) -> float:
     """The whole extraction of one video."""
-    video = SessionVideo(participant_id="bench", session="", task="bench", path=path, events_path=None)
+    video = SessionVideo(participant_id="bench", session="", task="bench", path=path)
     sections = ExtractionSettings(
         settings.video, settings.detection, settings.target, settings.quality, settings.attributes
     )

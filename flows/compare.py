@@ -21,6 +21,7 @@ def compare_all(run: Run) -> bool:
             checked.events(),
             settings=checked.settings.compare,
             study=checked.settings.study,
+            summarize=checked.settings.summarize,
         ),
     )
 

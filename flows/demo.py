@@ -42,6 +42,7 @@ def recover_all(run: Run, seconds: float) -> None:
             checked.events(),
             checked.study.participants_table(),
             seconds=seconds,
+            summarize=checked.settings.summarize,
         ),
     )
 

@@ -115,6 +115,7 @@ def update_comparison(
     *,
     settings: CompareSettings,
     study: StudySettings,
+    summarize: SummarizeSettings,
 ) -> str | None:
     """Bring the tests of group differences up to date: by attribute group, and by action unit and emotion."""
     features = derivatives.group_table("features", "participants")
@@ -125,7 +126,7 @@ def update_comparison(
     step = Step(
         "compare",
         COMPARE_VERSION,
-        {**_section("compare", settings), **_groups(study)},
+        {**_section("compare", settings), **_groups(study), **_thresholds(summarize)},
         {**_hashes([features, *frame_tables]), "events": hash_rows(*events.values())},
     )
 
@@ -137,6 +138,7 @@ def update_comparison(
             settings,
             group_a=study.positive_group,
             group_b=study.comparison_group,
+            activation_threshold=summarize.activation_threshold,
         )
         facts = merge_facts([features])
         return {
@@ -164,19 +166,28 @@ def update_planted_effects(
     participants: pd.DataFrame,
     *,
     seconds: float,
+    summarize: SummarizeSettings,
 ) -> str | None:
     """Compare the differences that were planted in a rendered study with those that its frame tables show."""
     output = derivatives.group_table("planted", "effects")
     step = Step(
         "planted_effects",
         PLANTED_VERSION,
-        {"seconds": seconds},
+        {"seconds": seconds, **_thresholds(summarize)},
         {**_hashes(frame_tables), "events": hash_rows(*events.values())},
     )
 
     def compute() -> dict[str, MadeTable]:
         planted = {name: value.difference for name, value in population_values(script=default_script(seconds)).items()}
-        rows = estimate_effects(frame_tables, events, participants, PLANTED_EFFECTS, planted=planted)
+        rows = estimate_effects(
+            frame_tables,
+            events,
+            participants,
+            PLANTED_EFFECTS,
+            planted=planted,
+            activation_threshold=summarize.activation_threshold,
+            positive_threshold=summarize.positive_threshold,
+        )
         return {
             "planted_effects": MadeTable(
                 rows,
@@ -207,6 +218,13 @@ def _hashes(paths: Sequence[Path]) -> dict[str, str]:
 
 def _section(name: str, settings: ClassifySettings | CompareSettings) -> dict[str, Any]:
     return {f"{name}.{key}": value for key, value in settings.model_dump(mode="json").items()}
+
+
+def _thresholds(settings: SummarizeSettings) -> dict[str, Any]:
+    return {
+        "summarize.activation_threshold": settings.activation_threshold,
+        "summarize.positive_threshold": settings.positive_threshold,
+    }
 
 
 def _groups(study: StudySettings) -> dict[str, Any]:

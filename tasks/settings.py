@@ -127,8 +127,9 @@ class SummarizeSettings(Section):
     """Arousal and valence above which (strictly) a frame counts as positive."""
     ddof: Literal[0, 1] = 0
     """0: population standard deviation. 1: sample standard deviation. The paper does not say which."""
-    missing: Literal["exclude"] = "exclude"
-    """Frames without a valid face are left out of every statistic."""
+    missing: Literal["exclude", "inactive"] = "exclude"
+    """exclude: frames without a valid face are left out of every statistic. inactive: they count as frames in which no unit is
+    active and neither arousal nor valence is positive; means and deviations leave them out."""
     min_valid_fraction: Fraction = 0.5
     """Share of frames that must be valid. A participant below it is kept in the table, marked, and left out of tests."""
     min_valid_frames: Count = 100
@@ -145,7 +146,7 @@ class ClassifySettings(Section):
     permutations: Annotated[int, Field(ge=0)] = 200
     """Label permutations for the p-value of F1; the smallest p that can be reached is 1/(permutations + 1). 0 for none."""
     bootstrap_samples: Annotated[int, Field(ge=100)] = 2000
-    """Bootstrap resamples of participants for the intervals of F1, MCC and AUC."""
+    """Bootstrap resamples of participants for the intervals of F1 and MCC; the other intervals are in closed form."""
     confidence_level: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
     """Level of the intervals."""
     min_participants_per_group: Annotated[int, Field(ge=2)] = 3

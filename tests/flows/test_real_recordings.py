@@ -47,7 +47,11 @@ def extracted(real_media, tmp_path_factory) -> tuple[Path, subprocess.CompletedP
     (folder / "config.yaml").write_text("attributes: {allow_demo_weights: true}\n")
     weights = tmp_path_factory.mktemp("weights")
     shutil.copy(real_media / "weights" / "retinaface_mobilenet0.25_Final.pth", weights)
-    environment = {**os.environ, "FACETRACE_WEIGHTS": str(weights), "PREFECT_HOME": str(tmp_path_factory.mktemp("prefect"))}
+    environment = {
+        **os.environ,
+        "FACETRACE_WEIGHTS": str(weights),
+        "PREFECT_HOME": str(tmp_path_factory.mktemp("prefect")),
+    }
     command = [str(Path(sys.executable).parent / "facetrace"), "extract", str(folder)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=600)
     return folder, done

@@ -140,7 +140,10 @@ def test_a_truncated_video_keeps_the_frames_that_can_be_read(copied_study):
     import av
 
     copy = video.with_suffix(".tmp.mp4")
-    with av.open(str(video)) as source, av.open(str(copy), "w", options={"movflags": "frag_keyframe+empty_moov"}) as target:
+    with (
+        av.open(str(video)) as source,
+        av.open(str(copy), "w", options={"movflags": "frag_keyframe+empty_moov"}) as target,
+    ):
         stream = target.add_stream_from_template(source.streams.video[0])
         for packet in source.demux(video=0):
             if packet.dts is not None:
@@ -149,7 +152,9 @@ def test_a_truncated_video_keeps_the_frames_that_can_be_read(copied_study):
     data = copy.read_bytes()
     copy.unlink()
     video.write_bytes(data[: int(len(data) * 0.6)])
-    change_settings(copied_study, attributes={"allow_demo_weights": True}, classify={"permutations": 0, "ablation": False})
+    change_settings(
+        copied_study, attributes={"allow_demo_weights": True}, classify={"permutations": 0, "ablation": False}
+    )
     summary = run_study(copied_study, participants=["001"])
     assert "ok=1" in str(summary["result"])
     frames = read_table(Derivatives.of_study(copied_study).frame_table("001", "", "clips"))
