@@ -30,7 +30,7 @@ def to_input(crops: npt.NDArray[np.uint8], device: torch.device | str = "cpu") -
     -------
     Tensor, shape (n, 3, S, S), float32, channels last in memory
     """
-    pixels = torch.from_numpy(np.ascontiguousarray(crops)).to(device)
+    pixels = torch.from_numpy(np.require(crops, requirements=["C", "W"])).to(device)  # torch refuses read-only maps
     return pixels.permute(0, 3, 1, 2).to(dtype=torch.float32, memory_format=torch.channels_last).div_(255.0)
 
 

@@ -247,7 +247,7 @@ class _Trainer:
         total = torch.stack([w * loss for w, loss in zip(self.recipe.task_weights, losses, strict=True)]).sum()
         if not torch.isfinite(total):
             raise FloatingPointError(
-                f"Expected a finite loss, got {float(total)} after {self.steps_done} steps: lower the learning rate."
+                f"Expected a finite loss, got {total.item()} after {self.steps_done} steps: lower the learning rate."
             )
         self.optimizer.zero_grad(set_to_none=True)
         total.backward()  # type: ignore[no-untyped-call]
