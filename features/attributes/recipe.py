@@ -149,8 +149,9 @@ DEMO_AUGMENTATION = Augmentation(
 DEMO_RECIPE = TrainingRecipe(
     phases=(
         Phase(input_size=80, epochs=10, batch_size=64, images=6000),
-        Phase(input_size=112, epochs=8, batch_size=64, images=6000),
-        Phase(input_size=224, epochs=3, batch_size=32, images=2500),
+        Phase(input_size=112, epochs=4, batch_size=64, images=6000),
+        Phase(input_size=160, epochs=2, batch_size=64, images=5000),
+        Phase(input_size=224, epochs=4, batch_size=32, images=3000),
     ),
     optimizer="adamw",
     schedule="one_cycle",
