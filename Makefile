@@ -46,5 +46,9 @@ bench: $(SETUP)
 	$(BIN)/python -m benchmarks.extraction
 	$(BIN)/python -m benchmarks.classification
 
+# Two hours and more on two cores; copy the results into models/demo and their SHA-256 into models/weights.toml.
+demo-weights: $(SETUP)
+	$(BIN)/python -m tasks.demo_weights build/demo-weights
+
 clean:
 	rm -rf demo build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -1,12 +1,11 @@
 """Make the demo weights of the attribute network: train on rendered crops, resume when stopped, and score the result.
 
-The steps in order: `tasks.rendered_crops.render_training_set` and `cut_crops` for a training and a test seed, then
-`train_demo_attributes`, then `evaluate_demo_attributes`. ``python -m tasks.attribute_training --help`` runs them.
+The steps in order: `tasks.rendered_scenes.render_training_set` and `tasks.rendered_crops.cut_crops` for a training and a test
+seed, then `train_demo_attributes`, then `evaluate_demo_attributes`. `tasks.demo_weights` runs them.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import math
 import pickle
@@ -29,9 +28,9 @@ from features.attributes.recipe import DEMO_RECIPE, TrainingRecipe
 from features.attributes.training import CropData, EpochResult, Progress, train
 from features.faces.alignment import CROP_SCALE
 from tasks.errors import InvalidInputError
-from tasks.progress import Reporter, show_progress, silent
+from tasks.progress import Reporter, silent
 from tasks.provenance import make_folder, write_atomic, write_json_atomic
-from tasks.rendered_crops import cut_crops, read_crops, render_training_set
+from tasks.rendered_crops import read_crops
 
 TRAINING_SEED: Final = 20191001
 TEST_SEED: Final = 20191002
@@ -240,36 +239,3 @@ def _without_nan(value: Any) -> Any:
 
 def _units(fraction: float) -> int:
     return round(fraction * _WORK_UNITS)
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Run one of the steps from a command line; every step resumes where it was stopped."""
-    parser = argparse.ArgumentParser(prog="python -m tasks.attribute_training", description=__doc__)
-    parser.add_argument("step", choices=["render", "crop", "train", "evaluate"])
-    parser.add_argument("folder", type=Path, help="working folder: scenes, crops, weights and figures go here")
-    parser.add_argument("--n-scenes", type=int, default=20000, help="scenes to train on; a tenth as many to test on")
-    parser.add_argument("--workers", type=int, default=1, help="processes that render and crop")
-    parser.add_argument("--threads", type=int, default=None, help="processor threads that train")
-    asked = parser.parse_args(arguments)
-    folder: Path = asked.folder
-    weights = folder / "demo-attributes.safetensors"
-    with show_progress() as progress:
-        if asked.step in {"render", "crop"}:
-            for name, seed, n in (("test", TEST_SEED, asked.n_scenes // 10), ("train", TRAINING_SEED, asked.n_scenes)):
-                options = {"seed": seed, "workers": asked.workers, "progress": progress}
-                shards = render_training_set(folder / f"scenes-{name}", n_scenes=n, **options)
-                if asked.step == "crop":
-                    cut_crops(shards, folder / f"crops-{name}", **options)
-        elif asked.step == "train":
-            settings = AttributeTrainingSettings()
-            train_demo_attributes(
-                folder / "crops-train", weights, settings=settings, threads=asked.threads, progress=progress
-            )
-        else:
-            evaluate_demo_attributes(
-                weights, folder / "crops-test", weights.with_suffix(".json"), training_crops=folder / "crops-train"
-            )
-
-
-if __name__ == "__main__":
-    main()

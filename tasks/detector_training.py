@@ -10,9 +10,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Final
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from safetensors.torch import save_file
@@ -23,13 +21,10 @@ from features.faces.postprocessing import Detections
 from features.faces.retinaface import build_network, find_spec
 from features.faces.training import DetectionLoss, LabelledImages, initialise_weights, train_detector
 from features.faces.training_crops import MIN_VISIBLE, LabelledScene, crop_scenes
-from features.synthetic.training_samples import sample_scene
 from tasks.errors import InvalidInputError
 from tasks.progress import Reporter, silent
-from tasks.provenance import make_folder, write_atomic
-
-SCENES_PER_SHARD: Final = 250
-_JPEG_QUALITY: Final = 95
+from tasks.provenance import write_atomic
+from tasks.rendered_scenes import read_shard
 
 
 @dataclass(frozen=True)
@@ -53,67 +48,11 @@ class DetectorTrainingSettings:
     """
 
     architecture: str = "retinaface-mobilenet0.25"
-    n_steps: int = 3000
+    n_steps: int = 2000
     batch_size: int = 24
     crop_size: int = 256
     learning_rate: float = 4e-3
     seed: int = 20190101
-
-
-def render_scenes(folder: Path, *, n_scenes: int, seed: int, progress: Reporter = silent) -> list[Path]:
-    """Render labelled scenes (640x360) into shards of 250; shards that stand are kept, so a stopped run resumes.
-
-    Parameters
-    ----------
-    folder
-        Where the shards go.
-    n_scenes
-        Number of scenes; rounded up to whole shards.
-    seed
-        Another seed gives other scenes and other identities: use one for training and one for testing.
-    progress
-        Told after each shard.
-
-    Returns
-    -------
-    list of Path
-        The shards. Each is a NumPy archive: JPEG bytes one after the other, where each ends, and the faces.
-    """
-    make_folder(folder)
-    n_shards = -(-n_scenes // SCENES_PER_SHARD)
-    shards = [folder / f"scenes-{number:04d}.npz" for number in range(n_shards)]
-    for number, path in enumerate(shards):
-        if not path.exists():
-            _write_shard(path, np.random.default_rng([seed, number]))
-        progress("rendered scenes", number + 1, n_shards)
-    return shards
-
-
-def read_shard(path: Path) -> Iterator[LabelledScene]:
-    """Decode the scenes of a shard one by one.
-
-    Raises
-    ------
-    InvalidInputError
-        If the file is no such shard.
-    """
-    try:
-        with np.load(path) as archive:
-            jpeg, ends = archive["jpeg"], archive["jpeg_end"]
-            scene, boxes = archive["scene"], archive["boxes"]
-            landmarks, visible = archive["landmarks"], archive["visible_fraction"]
-    except (OSError, ValueError, KeyError) as error:
-        raise InvalidInputError(
-            f"Expected a shard of rendered scenes in {path.name}, got: {error}. Delete the file and render again."
-        ) from error
-    begins = np.concatenate(([0], ends[:-1]))
-    for number, (begin, end) in enumerate(zip(begins, ends, strict=True)):
-        decoded = cv2.imdecode(jpeg[begin:end], cv2.IMREAD_COLOR)
-        if decoded is None:
-            raise InvalidInputError(f"Scene {number} of {path.name} is damaged. Delete the file and render again.")
-        pixels = cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)
-        mine = scene == number
-        yield LabelledScene(pixels, boxes[mine], landmarks[mine], visible[mine])
 
 
 def train_detector_weights(
@@ -128,7 +67,7 @@ def train_detector_weights(
     Parameters
     ----------
     shards
-        From `render_scenes`.
+        From `tasks.rendered_scenes.render_training_set`.
     output
         A ``.safetensors`` file, written atomically.
     settings
@@ -193,7 +132,7 @@ def evaluate_detector(detector: FaceDetector, shards: list[Path], *, batch_size:
     detector
         The detector as it is used, at its own input size and confidence.
     shards
-        From `render_scenes` with another seed.
+        From `tasks.rendered_scenes.render_training_set` with another seed.
     batch_size
         Frames detected together.
 
@@ -214,31 +153,3 @@ def evaluate_detector(detector: FaceDetector, shards: list[Path], *, batch_size:
         landmarks += [scene.landmarks for scene in scenes]
         counted += [scene.visible_fraction >= MIN_VISIBLE for scene in scenes]
     return score_detections(found, boxes, landmarks, counted)
-
-
-def _write_shard(path: Path, rng: np.random.Generator) -> None:
-    images: list[NDArray[np.uint8]] = []
-    scene: list[int] = []
-    boxes: list[NDArray[np.floating]] = []
-    landmarks: list[NDArray[np.floating]] = []
-    visible: list[float] = []
-    for number in range(SCENES_PER_SHARD):
-        frame, _labels = sample_scene(rng)
-        bgr = cv2.cvtColor(frame.pixels, cv2.COLOR_RGB2BGR)
-        _ok, encoded = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
-        images.append(encoded.ravel().astype(np.uint8, copy=False))
-        for face in frame.faces:
-            scene.append(number)
-            boxes.append(face.box)
-            landmarks.append(face.landmarks)
-            visible.append(face.visible_fraction)
-    with write_atomic(path) as temporary:
-        np.savez(
-            temporary,
-            jpeg=np.concatenate(images),
-            jpeg_end=np.cumsum([len(image) for image in images]),
-            scene=np.array(scene, dtype=np.int32),
-            boxes=np.array(boxes, dtype=np.float32).reshape(-1, 4),
-            landmarks=np.array(landmarks, dtype=np.float32).reshape(-1, 5, 2),
-            visible_fraction=np.array(visible, dtype=np.float32),
-        )

@@ -1,18 +1,12 @@
 """Rendered training material for the attribute network: labelled scenes in shards, and aligned crops cut out of them.
 
-A shard of scenes holds everything that `tasks.detector_training.read_shard` reads and, beside it, the attribute labels:
+A shard of scenes holds everything that `tasks.rendered_scenes.read_shard` reads and, beside it, the attribute labels:
 one rendered set serves both networks.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict
-from itertools import starmap
-from multiprocessing import get_context
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -24,12 +18,10 @@ from features import facs
 from features.attributes.labels import AttributeLabels
 from features.attributes.training import CropData
 from features.faces.alignment import align_face
-from features.synthetic.identity import Identity
-from features.synthetic.training_samples import FaceLabels, sample_scene
-from tasks.detector_training import SCENES_PER_SHARD, read_shard
 from tasks.errors import InvalidInputError
 from tasks.progress import Reporter, silent
 from tasks.provenance import make_folder, write_atomic
+from tasks.rendered_scenes import read_shard, run_in_order
 
 ResultT = TypeVar("ResultT")
 
@@ -41,52 +33,8 @@ LANDMARK_ERROR: Final = 0.025
 
 CROP_SIZE: Final = 224
 _PRESENT: Final = 0.5
-_JPEG_QUALITY: Final = 95
 _LOWEST_RECORDED_QUALITY: Final = 45
 _LABEL_KEYS: Final = ("expression", "valence", "arousal", "aus", "identity")
-
-
-def render_training_set(
-    folder: Path,
-    *,
-    n_scenes: int,
-    seed: int,
-    scenes_per_shard: int = SCENES_PER_SHARD,
-    workers: int = 1,
-    progress: Reporter = silent,
-) -> list[Path]:
-    """Render labelled scenes (640x360) into shards; shards that stand are kept, so a stopped run resumes.
-
-    Every face is a new person, drawn from the seed: two seeds share no identity.
-
-    Parameters
-    ----------
-    folder
-        Where the shards go.
-    n_scenes
-        Number of scenes, rounded up to whole shards.
-    seed
-        Settles scenes and identities.
-    scenes_per_shard
-        Scenes in one file.
-    workers
-        Processes.
-    progress
-        Told after each shard.
-
-    Returns
-    -------
-    list of Path
-        The shards, NumPy archives.
-    """
-    make_folder(folder)
-    shards = [folder / f"scenes-{number:04d}.npz" for number in range(-(-n_scenes // scenes_per_shard))]
-    missing = [number for number, path in enumerate(shards) if not path.exists()]
-    done = len(shards) - len(missing)
-    jobs = [(shards[number], [seed, number], scenes_per_shard) for number in missing]
-    for finished, _ in enumerate(_run_in_order(_write_shard, jobs, workers), start=1):
-        progress("rendered shards", done + finished, len(shards))
-    return shards
 
 
 def cut_crops(
@@ -97,7 +45,7 @@ def cut_crops(
     Parameters
     ----------
     shards
-        From `render_training_set`.
+        From `tasks.rendered_scenes.render_training_set`.
     folder
         Receives ``crops.npy``, shape (n, 224, 224, 3) uint8 RGB, and ``labels.npz``.
     seed
@@ -130,7 +78,7 @@ def cut_crops(
         shape = (len(joined["identity"]), CROP_SIZE, CROP_SIZE, 3)
         crops = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.uint8, shape=shape)
         begin = 0
-        for number, part in enumerate(_run_in_order(_cut_shard, [(shard, seed) for shard in shards], workers)):
+        for number, part in enumerate(run_in_order(_cut_shard, [(shard, seed) for shard in shards], workers)):
             crops[begin : begin + len(part)] = part
             begin += len(part)
             progress("cut crops of shards", number + 1, len(shards))
@@ -180,17 +128,6 @@ def read_labels(shard: Path) -> dict[str, NDArray[Any]]:
     return labels
 
 
-def _run_in_order(function: Callable[..., ResultT], jobs: Sequence[tuple[Any, ...]], workers: int) -> Iterator[ResultT]:
-    """Results of ``function(*job)`` in order, by that many processes; in this one where it is a single worker."""
-    if workers == 1:
-        yield from starmap(function, jobs)
-        return
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        waiting = deque(pool.submit(function, *job) for job in jobs)
-        while waiting:
-            yield waiting.popleft().result()
-
-
 def _holds(labels_path: Path, identities: NDArray[np.uint64]) -> bool:
     with np.load(labels_path) as archive:
         return np.array_equal(archive["identity"], identities)
@@ -222,40 +159,3 @@ def _record(pixels: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.u
     _ok, encoded = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, quality])
     decoded = cv2.imdecode(encoded, cv2.IMREAD_COLOR)
     return pixels if decoded is None else decoded.astype(np.uint8, copy=False)
-
-
-def _write_shard(path: Path, seed: Sequence[int], n_scenes: int) -> None:
-    cv2.setNumThreads(1)
-    rng = np.random.default_rng(seed)
-    images: list[NDArray[np.uint8]] = []
-    faces: list[FaceLabels] = []
-    scene: list[int] = []
-    for number in range(n_scenes):
-        frame, labels = sample_scene(rng)
-        bgr = cv2.cvtColor(frame.pixels, cv2.COLOR_RGB2BGR)
-        _ok, encoded = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
-        images.append(encoded.ravel().astype(np.uint8, copy=False))
-        faces.extend(labels)
-        scene.extend([number] * len(labels))
-    with write_atomic(path) as temporary:
-        pictures = {"jpeg": np.concatenate(images), "jpeg_end": np.cumsum([len(image) for image in images])}
-        people = _face_arrays(faces) | {"scene": np.array(scene, dtype=np.int32)}
-        np.savez(temporary, allow_pickle=False, **pictures, **people)
-
-
-def _face_arrays(faces: Sequence[FaceLabels]) -> dict[str, NDArray[Any]]:
-    return {
-        "boxes": np.array([face.truth.box for face in faces], dtype=np.float32).reshape(-1, 4),
-        "landmarks": np.array([face.truth.landmarks for face in faces], dtype=np.float32).reshape(-1, 5, 2),
-        "visible_fraction": np.array([face.truth.visible_fraction for face in faces], dtype=np.float32),
-        "expression": np.array([face.expression_id for face in faces], dtype=np.int64),
-        "valence": np.array([face.valence for face in faces], dtype=np.float32),
-        "arousal": np.array([face.arousal for face in faces], dtype=np.float32),
-        "aus": np.array([face.au_mean for face in faces], dtype=np.float32).reshape(len(faces), -1),
-        "identity": np.array([_fingerprint(face.identity) for face in faces], dtype=np.uint64),
-    }
-
-
-def _fingerprint(identity: Identity) -> int:
-    traits = repr(sorted(asdict(identity).items())).encode()
-    return int.from_bytes(hashlib.blake2b(traits, digest_size=8).digest(), "little")

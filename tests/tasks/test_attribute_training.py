@@ -19,9 +19,9 @@ from tasks.attribute_training import (
     evaluate_demo_attributes,
     train_demo_attributes,
 )
-from tasks.detector_training import read_shard
 from tasks.errors import InvalidInputError
-from tasks.rendered_crops import MIN_VISIBLE, cut_crops, read_crops, read_labels, render_training_set
+from tasks.rendered_crops import MIN_VISIBLE, cut_crops, read_crops, read_labels
+from tasks.rendered_scenes import read_shard, render_training_set
 from tasks.weights import checkpoint_is_demo
 
 SETTINGS = AttributeTrainingSettings(

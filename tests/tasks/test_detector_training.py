@@ -12,20 +12,19 @@ import safetensors.torch
 import tasks.detector_training as step
 from features.faces.detector import FaceDetector
 from tasks.errors import InvalidInputError
+from tasks.rendered_scenes import read_shard, render_training_set
 
 NAME = "retinaface-mobilenet0.25"
 
 
 @pytest.fixture(scope="module")
 def shards(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(step, "SCENES_PER_SHARD", 4)
-        return step.render_scenes(tmp_path_factory.mktemp("scenes"), n_scenes=5, seed=3)
+    return render_training_set(tmp_path_factory.mktemp("scenes"), n_scenes=5, seed=3, scenes_per_shard=4)
 
 
 def test_scenes_are_rendered_in_whole_shards(shards: list[Path]) -> None:
     assert [path.name for path in shards] == ["scenes-0000.npz", "scenes-0001.npz"]
-    scenes = [scene for path in shards for scene in step.read_shard(path)]
+    scenes = [scene for path in shards for scene in read_shard(path)]
     assert len(scenes) == 8
     for scene in scenes:
         assert scene.pixels.shape == (360, 640, 3)
@@ -33,18 +32,6 @@ def test_scenes_are_rendered_in_whole_shards(shards: list[Path]) -> None:
         assert scene.landmarks.shape[1:] == (5, 2)
         assert len(scene.boxes) == len(scene.landmarks) == len(scene.visible_fraction)
     assert sum(len(scene.boxes) for scene in scenes) >= 4
-
-
-def test_a_shard_that_stands_is_not_rendered_again(shards: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(step, "SCENES_PER_SHARD", 4)
-    written = shards[1].stat().st_mtime_ns
-    before = shards[0].read_bytes()
-    shards[0].unlink()
-    assert step.render_scenes(shards[0].parent, n_scenes=8, seed=3) == shards
-    assert shards[1].stat().st_mtime_ns == written
-    with np.load(shards[0]) as archive:
-        assert archive["jpeg"].dtype == np.uint8
-    assert len(shards[0].read_bytes()) == len(before)
 
 
 def test_training_writes_weights_that_the_detector_loads(shards: list[Path], tmp_path: Path) -> None:
@@ -77,4 +64,4 @@ def test_a_file_that_is_no_shard_is_named(tmp_path: Path) -> None:
     path = tmp_path / "scenes-0000.npz"
     path.write_bytes(b"nothing of the kind")
     with pytest.raises(InvalidInputError, match=r"scenes-0000\.npz"):
-        list(step.read_shard(path))
+        list(read_shard(path))

@@ -1,0 +1,119 @@
+"""Make the demo weights from nothing: ``python -m tasks.demo_weights FOLDER`` (or ``make demo-weights``).
+
+Renders scenes of new people, trains the detector and the attribute network on them, and scores both on people whom neither has
+seen. Every step keeps what is there, so a stopped run goes on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Final
+
+from tasks.attribute_training import (
+    TEST_SEED,
+    TRAINING_SEED,
+    AttributeTrainingSettings,
+    evaluate_demo_attributes,
+    train_demo_attributes,
+)
+from tasks.detector_training import DetectorTrainingSettings, evaluate_detector, train_detector_weights
+from tasks.progress import Reporter, show_progress
+from tasks.provenance import write_json_atomic
+from tasks.rendered_crops import cut_crops
+from tasks.rendered_scenes import render_training_set
+from tasks.weights import Weights, load_detector
+
+N_TRAINING_SCENES: Final = 13_250
+N_TEST_SCENES: Final = 1_000
+DETECTOR: Final = "demo-retinaface.safetensors"
+ATTRIBUTES: Final = "demo-attributes.safetensors"
+
+
+def score_detector(weights: Path, shards: Sequence[Path], report: Path) -> Path:
+    """Score detector weights as extraction uses them: 640 pixels wide, confidence 0.7.
+
+    Parameters
+    ----------
+    weights
+        A ``.safetensors`` file of RetinaFace MobileNet-0.25.
+    shards
+        Scenes of people who are not in the training scenes.
+    report
+        A ``.json`` file for the figures.
+    """
+    located = Weights(weights.stem, weights, "", demo=True, architecture="retinaface-mobilenet0.25")
+    detector = load_detector(located, long_side=640, confidence=0.7, nms_iou=0.4, device="cpu")
+    write_json_atomic(report, asdict(evaluate_detector(detector, list(shards))))
+    return report
+
+
+def make_demo_weights(
+    folder: Path, *, n_training: int, n_test: int, workers: int, threads: int | None, progress: Reporter
+) -> list[Path]:
+    """Render, train and score; the weights and their figures as JSON end in `folder`.
+
+    Parameters
+    ----------
+    folder
+        Working folder; the scenes take about 100 MB per thousand.
+    n_training, n_test
+        Scenes of people to learn from, and of others to be scored on.
+    workers
+        Processes that render and cut.
+    threads
+        Processor threads that train; None for all.
+    progress
+        Told how far each step is.
+
+    Returns
+    -------
+    list of Path
+        The two weights files.
+    """
+    rendering = {"workers": workers, "progress": progress}
+    test = render_training_set(folder / "scenes-test", n_scenes=n_test, seed=TEST_SEED, **rendering)
+    train = render_training_set(folder / "scenes-train", n_scenes=n_training, seed=TRAINING_SEED, **rendering)
+    detector, attributes = folder / DETECTOR, folder / ATTRIBUTES
+    if not detector.exists():
+        train_detector_weights(train, detector, settings=DetectorTrainingSettings(), progress=progress)
+    score_detector(detector, test, detector.with_suffix(".json"))
+    cut_crops(test, folder / "crops-test", seed=TEST_SEED, **rendering)
+    cut_crops(train, folder / "crops-train", seed=TRAINING_SEED, **rendering)
+    train_demo_attributes(
+        folder / "crops-train", attributes, settings=AttributeTrainingSettings(), threads=threads, progress=progress
+    )
+    evaluate_demo_attributes(
+        attributes, folder / "crops-test", attributes.with_suffix(".json"), training_crops=folder / "crops-train"
+    )
+    return [detector, attributes]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Make the demo weights and print their figures."""
+    parser = argparse.ArgumentParser(prog="python -m tasks.demo_weights", description=__doc__)
+    parser.add_argument("folder", type=Path, help="working folder: scenes, crops, weights and figures go here")
+    parser.add_argument("--training-scenes", type=int, default=N_TRAINING_SCENES)
+    parser.add_argument("--test-scenes", type=int, default=N_TEST_SCENES)
+    parser.add_argument("--workers", type=int, default=2, help="processes that render and cut")
+    parser.add_argument("--threads", type=int, default=None, help="processor threads that train")
+    asked = parser.parse_args(arguments)
+    with show_progress() as progress:
+        made = make_demo_weights(
+            asked.folder,
+            n_training=asked.training_scenes,
+            n_test=asked.test_scenes,
+            workers=asked.workers,
+            threads=asked.threads,
+            progress=progress,
+        )
+    for path in made:
+        figures = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+        print(path.name, json.dumps(figures, indent=1))  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()
