@@ -59,13 +59,14 @@ def load_embedder(model: Path) -> Embedder:
         If the file is no such model.
     """
     from insightface.model_zoo.arcface_onnx import ArcFaceONNX  # noqa: PLC0415  (slow to import, rarely needed)
+    from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidGraph, InvalidProtobuf  # noqa: PLC0415
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     try:
         session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
         recognition = ArcFaceONNX(model_file=str(model), session=session)
-    except (RuntimeError, ValueError, AssertionError) as error:
+    except (Fail, InvalidGraph, InvalidProtobuf, ValueError, AssertionError) as error:
         raise WeightsError(
             f"Expected a face-recognition model in ONNX form in {model.name} (target.recognition), got: {error}"
         ) from error

@@ -35,7 +35,8 @@ class ActionUnits:
             raise ValueError(f"Expected AU intensities of shape ({len(EMOTIONET_AUS)},), got {values.shape[1:]}")
         if not (values.min() >= 0.0 and values.max() <= 1.0):
             raise ValueError(f"Expected AU intensities from 0 to 1, got {values.min()} to {values.max()}")
-        self._values = {name: values[:, k] for k, name in enumerate(EMOTIONET_AUS)}
+        left, right = values.tolist()
+        self._values = dict(zip(EMOTIONET_AUS, zip(left, right, strict=True), strict=True))
 
     def side(self, name: str, side: int) -> float:
         """Return the intensity on side 0 (the subject's left) or 1."""
@@ -43,7 +44,8 @@ class ActionUnits:
 
     def mean(self, name: str) -> float:
         """Return the mean of both sides."""
-        return float(self._values[name].mean())
+        left, right = self._values[name]
+        return float(0.5 * (left + right))
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +125,7 @@ def brow_curve(identity: Identity, aus: ActionUnits, side: int) -> Array:
 
 def lid_closure(intensity: float) -> float:
     """Share of the way that the upper lid has gone down for an AU43 intensity: 0.5 and more is (nearly) closed."""
-    return float(np.clip((intensity - 0.12) / 0.45, 0.0, 1.0))
+    return min(max((intensity - 0.12) / 0.45, 0.0), 1.0)
 
 
 def eye_shape(identity: Identity, aus: ActionUnits, side: int, gaze: tuple[float, float]) -> Eye:

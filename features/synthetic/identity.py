@@ -103,7 +103,7 @@ class Identity:
 
 def childlikeness(age_years: float) -> float:
     """Weight of the child's proportions: 1 at four years and below, 0 from fourteen years on."""
-    return float(np.clip((14.0 - age_years) / 10.0, 0.0, 1.0))
+    return min(max((14.0 - age_years) / 10.0, 0.0), 1.0)
 
 
 def sample_identity(rng: np.random.Generator, *, age_years: float | None = None, sex: str | None = None) -> Identity:

@@ -62,15 +62,15 @@ def compare(
 
 
 def test_faces_of_sessions_are_found_where_they_are(detector: FaceDetector) -> None:
-    """Every 12th frame of 16 children's sessions: at least 99 % found, boxes and landmarks close."""
+    """Every 10th frame of eight children's sessions: at least 99 % found, boxes and landmarks close."""
     pictures = []
-    for plan in plan_cohort(8, seed=77):
+    for plan in plan_cohort(4, seed=77):
         session = simulate_session(
             plan.identity, seed=plan.seed, temperament=plan.temperament, second_person=plan.second_person
         )
-        pictures += list(render_session(session, frames=range(5, 360, 12)))
+        pictures += list(render_session(session, frames=range(5, 360, 10)))
     agreement = compare(detector, pictures, PRESENT_FRACTION)
-    assert len(agreement.found) > 450
+    assert len(agreement.found) > 250
     assert np.mean(agreement.found) >= 0.99
     assert np.mean(agreement.overlaps) >= 0.85
     assert (np.mean(agreement.distances, axis=0) < 0.08).all()
