@@ -28,7 +28,7 @@ def extract_recording(label: str, job: ExtractionJob) -> Any:
         run_job(job, progress=current_reporter())
     except FacetraceError as error:
         outcome = _outcome(job.video, "failed", str(error), error.exit_code)
-        return Failed(message=outcome.reason, data=outcome)
+        return Failed(message="not extracted; the run log says why", data=outcome)
     return _outcome(job.video, "ok")
 
 

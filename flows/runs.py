@@ -59,7 +59,7 @@ class Run:
             try:
                 work()
             except FacetraceError as error:
-                return Failed(message=str(error), data=error)
+                return Failed(message="not done; the run log says why", data=error)
             return Completed(data=None)
 
         result = run_step(return_state=True).result(raise_on_failure=False)
@@ -144,10 +144,10 @@ def open_run(command: str, study: str, config: str, participants: Sequence[str],
 
 
 def _public(outcome: Outcome) -> dict[str, str]:
+    """What may stand in Prefect's database: reasons name files, so they stay in the run log."""
     return {
         "participant": f"sub-{outcome.participant_id}",
         "session": outcome.session,
         "task": outcome.task,
         "status": outcome.status,
-        "reason": outcome.reason,
     }
