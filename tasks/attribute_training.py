@@ -20,6 +20,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from features import facs
+from features.attributes.calibration import shift_au_thresholds
 from features.attributes.metadata import AttributeMetadata
 from features.attributes.metrics import AttributeScores, score_attributes
 from features.attributes.model import AttributeModel, to_checkpoint
@@ -49,7 +50,8 @@ class AttributeTrainingSettings:
     recipe
         How; the input size of its last phase is that of the finished network.
     n_validation
-        Crops of the training set, the last ones, that are kept back and scored after every epoch.
+        Crops of the training set, the last ones, that are kept back: scored after every epoch, and after the last one
+        the data on which the decision thresholds of the action units are set.
     """
 
     unit: str = "eesp"
@@ -120,6 +122,9 @@ def train_demo_attributes(
     try:
         for result in train(network, data, settings.recipe, validation=validation, state=state, on_step=note):
             history.append(_describe_epoch(result))
+            if validation is not None and result.epoch + 1 == settings.recipe.n_epochs:
+                thresholds = shift_au_thresholds(result.network, validation, input_size=result.input_size)
+                history[-1]["au_thresholds"] = dict(zip(facs.EMOTIONET_AUS, thresholds.tolist(), strict=True))
             _write_epoch(output, result, history, settings.metadata)
     except ValueError as error:
         raise InvalidInputError(f"The training cannot run: {error}") from error

@@ -18,7 +18,7 @@ from features.attributes.labels import AttributeLabels
 from features.attributes.losses import LabelBatch, MultiTaskLoss, TaskLosses, compute_class_weights
 from features.attributes.metrics import AttributeScores, score_attributes
 from features.attributes.model import to_input
-from features.attributes.network import AttributeNetwork, OutputLayout
+from features.attributes.network import AttributeNetwork
 from features.attributes.recipe import TrainingRecipe
 
 _CLIP_NORM = 5.0
@@ -169,6 +169,24 @@ def train(
         )
 
 
+def read_faces(
+    network: AttributeNetwork,
+    crops: npt.NDArray[np.uint8],
+    *,
+    input_size: int,
+    batch_size: int = 64,
+    device: torch.device | str = "cpu",
+) -> npt.NDArray[np.float32]:
+    """Frame rows (n, n_outputs) of crops brought to `input_size` pixels a side, by a network in evaluation mode."""
+    frames = np.empty((len(crops), network.layout.n_outputs), dtype=np.float32)
+    with torch.inference_mode():
+        for start in range(0, len(crops), batch_size):
+            rows = slice(start, start + batch_size)
+            raw = network(resize(to_input(crops[rows], device), input_size))
+            frames[rows] = raw_to_frame(raw.float().cpu().numpy(), network.layout)
+    return frames
+
+
 def evaluate(
     network: AttributeNetwork,
     data: CropData,
@@ -178,14 +196,8 @@ def evaluate(
     device: torch.device | str = "cpu",
 ) -> AttributeScores:
     """Score a network in evaluation mode on crops brought to `input_size` pixels a side."""
-    layout: OutputLayout = network.layout
-    frames = np.empty((len(data), layout.n_outputs), dtype=np.float32)
-    with torch.inference_mode():
-        for start in range(0, len(data), batch_size):
-            rows = slice(start, start + batch_size)
-            raw = network(resize(to_input(data.crops[rows], device), input_size))
-            frames[rows] = raw_to_frame(raw.float().cpu().numpy(), layout)
-    return score_attributes(data.labels, frames, layout)
+    frames = read_faces(network, data.crops, input_size=input_size, batch_size=batch_size, device=device)
+    return score_attributes(data.labels, frames, network.layout)
 
 
 class _Trainer:
