@@ -151,7 +151,7 @@ DEMO_RECIPE = TrainingRecipe(
         Phase(input_size=80, epochs=10, batch_size=64, images=6000),
         Phase(input_size=112, epochs=4, batch_size=64, images=6000),
         Phase(input_size=160, epochs=2, batch_size=64, images=5000),
-        Phase(input_size=224, epochs=4, batch_size=32, images=3000),
+        Phase(input_size=224, epochs=7, batch_size=32, images=3000),
     ),
     optimizer="adamw",
     schedule="one_cycle",
