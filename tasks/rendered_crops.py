@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import cv2
 import numpy as np
@@ -22,8 +22,6 @@ from tasks.errors import InvalidInputError
 from tasks.progress import Reporter, silent
 from tasks.provenance import make_folder, write_atomic
 from tasks.rendered_scenes import read_shard, run_in_order
-
-ResultT = TypeVar("ResultT")
 
 MIN_VISIBLE: Final = 0.75
 """Faces of which less is in view are left out: their labels name units that cannot be seen."""
