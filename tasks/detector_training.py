@@ -28,13 +28,11 @@ from tasks.rendered_scenes import read_shard
 
 
 @dataclass(frozen=True)
-class DetectorTrainingSettings:
-    """How the detector is trained.
+class DetectorPhase:
+    """One one-cycle run of training.
 
     Attributes
     ----------
-    architecture
-        A name of `features.faces.retinaface`.
     n_steps
         Number of updates.
     batch_size
@@ -43,15 +41,36 @@ class DetectorTrainingSettings:
         Side of the square crops in pixels.
     learning_rate
         Highest rate of the one-cycle schedule.
+    landmark_weight
+        Weight of the landmark loss; boxes weigh 2, face or background 1.
+    """
+
+    n_steps: int
+    batch_size: int
+    crop_size: int
+    learning_rate: float
+    landmark_weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class DetectorTrainingSettings:
+    """How the detector is trained.
+
+    Attributes
+    ----------
+    architecture
+        A name of `features.faces.retinaface`.
+    phases
+        Run one after the other: large crops first, then many small ones that press on the landmarks.
     seed
         Settles initial weights, order of scenes and crops.
     """
 
     architecture: str = "retinaface-mobilenet0.25"
-    n_steps: int = 2000
-    batch_size: int = 24
-    crop_size: int = 256
-    learning_rate: float = 4e-3
+    phases: tuple[DetectorPhase, ...] = (
+        DetectorPhase(n_steps=2000, batch_size=24, crop_size=256, learning_rate=4e-3),
+        DetectorPhase(n_steps=2800, batch_size=32, crop_size=160, learning_rate=3e-3, landmark_weight=5.0),
+    )
     seed: int = 20190101
 
 
@@ -90,19 +109,22 @@ def train_detector_weights(
     network = build_network(settings.architecture)
     initialise_weights(network, seed=settings.seed)
     losses: list[float] = []
+    n_steps = sum(phase.n_steps for phase in settings.phases)
 
-    def note(step: int, loss: DetectionLoss) -> None:
+    def note(_step: int, loss: DetectionLoss) -> None:
         losses.append(loss.total.item())
-        progress("training the detector", step, settings.n_steps)
+        progress("training the detector", len(losses), n_steps)
 
-    train_detector(
-        network,
-        sample_batches(shards, settings=settings),
-        spec=find_spec(settings.architecture),
-        n_steps=settings.n_steps,
-        learning_rate=settings.learning_rate,
-        on_step=note,
-    )
+    for number, phase in enumerate(settings.phases):
+        train_detector(
+            network,
+            sample_batches(shards, phase, seed=settings.seed + number),
+            spec=find_spec(settings.architecture),
+            n_steps=phase.n_steps,
+            learning_rate=phase.learning_rate,
+            landmark_weight=phase.landmark_weight,
+            on_step=note,
+        )
     described = {"trained_on": "rendered faces, no recordings of people", **asdict(settings)}
     tensors = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
     with write_atomic(output) as temporary:
@@ -111,17 +133,17 @@ def train_detector_weights(
     return losses
 
 
-def sample_batches(shards: list[Path], *, settings: DetectorTrainingSettings) -> Iterator[LabelledImages]:
+def sample_batches(shards: list[Path], phase: DetectorPhase, *, seed: int) -> Iterator[LabelledImages]:
     """Random crops without end: shards in random order, the scenes of each shuffled, each scene once a round."""
-    rng = np.random.default_rng(settings.seed)
+    rng = np.random.default_rng(seed)
     pending: list[LabelledScene] = []
     while True:
         for index in rng.permutation(len(shards)):
             fresh = list(read_shard(shards[index]))
             pending += [fresh[i] for i in rng.permutation(len(fresh))]
-            while len(pending) >= settings.batch_size:
-                batch = [pending.pop() for _ in range(settings.batch_size)]
-                yield crop_scenes(batch, size=settings.crop_size, rng=rng)
+            while len(pending) >= phase.batch_size:
+                batch = [pending.pop() for _ in range(phase.batch_size)]
+                yield crop_scenes(batch, size=phase.crop_size, rng=rng)
 
 
 def evaluate_detector(detector: FaceDetector, shards: list[Path], *, batch_size: int = 16) -> DetectionScore:

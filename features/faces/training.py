@@ -76,7 +76,11 @@ class DetectionLoss:
     @property
     def total(self) -> Tensor:
         """The sum in the weights 2 : 1 : 1."""
-        return BOX_WEIGHT * self.box + CLASS_WEIGHT * self.face + LANDMARK_WEIGHT * self.landmark
+        return self.weighted(LANDMARK_WEIGHT)
+
+    def weighted(self, landmark_weight: float) -> Tensor:
+        """The sum in the weights 2 : 1 : `landmark_weight`."""
+        return BOX_WEIGHT * self.box + CLASS_WEIGHT * self.face + landmark_weight * self.landmark
 
 
 def match_anchors(boxes: Tensor, landmarks: Tensor, counted: Tensor, anchors: Tensor) -> AnchorTargets:
@@ -203,6 +207,7 @@ def train_detector(
     n_steps: int,
     learning_rate: float = 4e-3,
     weight_decay: float = 5e-4,
+    landmark_weight: float = LANDMARK_WEIGHT,
     on_step: Callable[[int, DetectionLoss], None] | None = None,
 ) -> None:
     """Train `network` in place and leave it in inference mode.
@@ -222,6 +227,8 @@ def train_detector(
         Highest rate of the one-cycle schedule (AdamW).
     weight_decay
         Of convolution weights; biases and batch norms are not decayed.
+    landmark_weight
+        Weight of the landmark loss; boxes weigh 2, face or background 1.
     on_step
         Called after each update with the number of updates done and the losses.
 
@@ -250,7 +257,7 @@ def train_detector(
         if not torch.isfinite(loss.total):
             raise FloatingPointError(f"The loss is not finite at step {step}. Lower learning_rate ({learning_rate}).")
         optimizer.zero_grad(set_to_none=True)
-        torch.autograd.backward(loss.total)
+        torch.autograd.backward(loss.weighted(landmark_weight))
         nn.utils.clip_grad_norm_(network.parameters(), max_norm=10.0)
         optimizer.step()
         schedule.step()
