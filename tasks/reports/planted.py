@@ -37,7 +37,7 @@ def describe_planted(inputs: GroupReportInputs) -> list[Block]:
     inside = int(((table["ci_low"] <= table["planted"]) & (table["planted"] <= table["ci_high"])).sum())
     finding = (
         f"{int(table['recovered'].sum())} of {len(table)} effects recovered; the 95% interval holds the planted value in "
-        f"{inside} of them all. "
+        f"{inside} of {len(table)}. "
         "The planted value is that of the population from which the rendered participants were drawn; the estimate "
         "is measured from "
         "video, so it carries sampling error, and the error of detector and networks."

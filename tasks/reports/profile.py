@@ -71,6 +71,7 @@ def _draw_profile(
         x=rounded(values[[spec.name for spec in specs]]),
         y=rows,
         mode="markers",
+        cliponaxis=False,
         name=chart_text(inputs.participant_id),
         marker={"symbol": "diamond", "size": 11, "color": BLACK, "line": {"color": "#ffffff", "width": 1.5}},
         text=labels,
