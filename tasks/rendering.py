@@ -144,7 +144,7 @@ def write_demo_settings(folder: Path) -> None:
         return
     settings = {
         "study": {"name": "facetrace demo: rendered participants"},
-        "detection": {"weights": "demo-retinaface"},
+        "detection": {"weights": "demo-retinaface", "width": 320},
         "attributes": {"weights": "demo-attributes"},
         "classify": {"permutations": 20},
         "report": {"show_covariates": True},
