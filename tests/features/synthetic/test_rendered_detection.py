@@ -62,15 +62,15 @@ def compare(
 
 
 def test_faces_of_sessions_are_found_where_they_are(detector: FaceDetector) -> None:
-    """Every 10th frame of eight children's sessions: at least 99 % found, boxes and landmarks close."""
+    """Every 15th frame of eight children's sessions: at least 99 % found, boxes and landmarks close."""
     pictures = []
     for plan in plan_cohort(4, seed=77):
         session = simulate_session(
             plan.identity, seed=plan.seed, temperament=plan.temperament, second_person=plan.second_person
         )
-        pictures += list(render_session(session, frames=range(5, 360, 10)))
+        pictures += list(render_session(session, frames=range(5, 360, 15)))
     agreement = compare(detector, pictures, PRESENT_FRACTION)
-    assert len(agreement.found) > 250
+    assert len(agreement.found) > 160
     assert np.mean(agreement.found) >= 0.99
     assert np.mean(agreement.overlaps) >= 0.85
     assert (np.mean(agreement.distances, axis=0) < 0.08).all()
@@ -80,7 +80,7 @@ def test_faces_of_sessions_are_found_where_they_are(detector: FaceDetector) -> N
 def test_faces_of_training_scenes_are_found(detector: FaceDetector) -> None:
     """Scenes are made hard (light, blur, hands, edges), so a few may be missed."""
     rng = np.random.default_rng(31)
-    pictures = [(frame.pixels, frame.faces) for frame, _ in (sample_scene(rng) for _ in range(120))]
+    pictures = [(frame.pixels, frame.faces) for frame, _ in (sample_scene(rng) for _ in range(80))]
     agreement = compare(detector, pictures, PRESENT_FRACTION)
     assert np.mean(agreement.found) >= 0.95
     assert np.mean(agreement.overlaps) >= 0.80
