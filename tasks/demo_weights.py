@@ -13,6 +13,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
+import numpy as np
+
+from features.faces.evaluation import score_detections
+from features.synthetic.cohort import plan_cohort
+from features.synthetic.sessions import PRESENT_FRACTION, render_session
 from tasks.attribute_training import (
     TEST_SEED,
     TRAINING_SEED,
@@ -25,10 +30,12 @@ from tasks.progress import Reporter, show_progress
 from tasks.provenance import write_json_atomic
 from tasks.rendered_crops import cut_crops
 from tasks.rendered_scenes import render_training_set
+from tasks.rendering import simulate_participant
 from tasks.weights import Weights, load_detector
 
 N_TRAINING_SCENES: Final = 13_250
 N_TEST_SCENES: Final = 1_000
+SESSION_SEED: Final = 20191003
 DETECTOR: Final = "demo-retinaface.safetensors"
 ATTRIBUTES: Final = "demo-attributes.safetensors"
 
@@ -45,10 +52,42 @@ def score_detector(weights: Path, shards: Sequence[Path], report: Path) -> Path:
     report
         A ``.json`` file for the figures.
     """
-    located = Weights(weights.stem, weights, "", demo=True, architecture="retinaface-mobilenet0.25")
-    detector = load_detector(located, long_side=640, confidence=0.7, nms_iou=0.4, device="cpu")
+    detector = load_detector(_located(weights), long_side=640, confidence=0.7, nms_iou=0.4, device="cpu")
     write_json_atomic(report, asdict(evaluate_detector(detector, list(shards))))
     return report
+
+
+def score_on_sessions(weights: Path, report: Path, *, n_per_group: int = 12, width: int = 320) -> Path:
+    """Score detector weights on rendered sessions of people of their own, as the demo uses them.
+
+    Parameters
+    ----------
+    weights
+        A ``.safetensors`` file of RetinaFace MobileNet-0.25.
+    report
+        A ``.json`` file for the figures.
+    n_per_group
+        Simulated participants of each group; every 15th frame of each counts.
+    width
+        Pixels of the longer side that the detector sees.
+    """
+    detector = load_detector(_located(weights), long_side=width, confidence=0.7, nms_iou=0.4, device="cpu")
+    found, boxes, landmarks, counted = [], [], [], []
+    plans = plan_cohort(n_per_group, SESSION_SEED)
+    for plan in plans:
+        frames = list(render_session(simulate_participant(plan), frames=range(0, 360, 15)))
+        found += detector.detect([pixels for pixels, _ in frames])
+        for _, faces in frames:
+            boxes.append(np.array([face.box for face in faces]).reshape(-1, 4))
+            landmarks.append(np.array([face.landmarks for face in faces]).reshape(-1, 5, 2))
+            counted.append(np.array([face.visible_fraction >= PRESENT_FRACTION for face in faces], dtype=bool))
+    score = asdict(score_detections(found, boxes, landmarks, counted))
+    write_json_atomic(report, {"n_people": len(plans), "width": width, **score})
+    return report
+
+
+def _located(weights: Path) -> Weights:
+    return Weights(weights.stem, weights, "", demo=True, architecture="retinaface-mobilenet0.25")
 
 
 def make_demo_weights(
@@ -81,6 +120,7 @@ def make_demo_weights(
     if not detector.exists():
         train_detector_weights(train, detector, settings=DetectorTrainingSettings(), progress=progress)
     score_detector(detector, test, detector.with_suffix(".json"))
+    score_on_sessions(detector, folder / "demo-retinaface-sessions.json")
     cut_crops(test, folder / "crops-test", seed=TEST_SEED, **rendering)
     cut_crops(train, folder / "crops-train", seed=TRAINING_SEED, **rendering)
     train_demo_attributes(
