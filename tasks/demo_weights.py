@@ -40,8 +40,8 @@ DETECTOR: Final = "demo-retinaface.safetensors"
 ATTRIBUTES: Final = "demo-attributes.safetensors"
 
 
-def score_detector(weights: Path, shards: Sequence[Path], report: Path) -> Path:
-    """Score detector weights as extraction uses them: 640 pixels wide, confidence 0.7.
+def score_detector(weights: Path, shards: Sequence[Path], report: Path, *, width: int = 320) -> Path:
+    """Score detector weights on hard scenes, as extraction uses them at confidence 0.7.
 
     Parameters
     ----------
@@ -51,8 +51,10 @@ def score_detector(weights: Path, shards: Sequence[Path], report: Path) -> Path:
         Scenes of people who are not in the training scenes.
     report
         A ``.json`` file for the figures.
+    width
+        Pixels of the longer side that the detector sees.
     """
-    detector = load_detector(_located(weights), long_side=640, confidence=0.7, nms_iou=0.4, device="cpu")
+    detector = load_detector(_located(weights), long_side=width, confidence=0.7, nms_iou=0.4, device="cpu")
     write_json_atomic(report, asdict(evaluate_detector(detector, list(shards))))
     return report
 
