@@ -82,8 +82,9 @@ class DetectionSettings(Section):
 class TargetSettings(Section):
     """Which of several faces is the participant's."""
 
-    max_gap_s: Positive = 2.0
-    """Seconds without the participant's face after which it is looked for again everywhere in the frame."""
+    max_gap_s: Positive = 0.5
+    """Seconds without the participant's face through which it is followed; then it is looked for at its usual place, and after five
+    times as long everywhere in the frame."""
     min_iou: Fraction = 0.3
     """Overlap with its last box at which a face is the same face."""
     recognition: str = ""

