@@ -136,7 +136,8 @@ def test_higher_scores_speak_for_the_positive_group(name: str) -> None:
     result = leave_one_participant_out(CLASSIFIERS[name](0), X, y, np.arange(18))
     mean = result.groupby("truth")["score"].mean()
     assert mean["ASD"] > mean["TD"]
-    assert (result["truth"] == result["prediction"]).mean() > 0.85
+    # 14 of 18 right or more happen by chance with p = .015.
+    assert (result["truth"] == result["prediction"]).sum() >= 14
     turned = leave_one_participant_out(CLASSIFIERS[name](0), X, y, np.arange(18), positive="TD")
     mean = turned.groupby("truth")["score"].mean()
     assert mean["TD"] > mean["ASD"]
