@@ -115,10 +115,10 @@ def demo(
     verbose: Verbose = False,
 ) -> None:
     """Render participants with planted effects, run the study on them, and compare what was planted with what was found."""
-    from flows.demo import demo as flow  # noqa: PLC0415
-
     os.environ["FACETRACE_STUDIES"] = str(folder.resolve().parent)
     _prepare_prefect(verbose=verbose)
+    from flows.demo import demo as flow  # noqa: PLC0415  (after Prefect's environment is settled)
+
     summary = _finish(
         flow(
             study=folder.resolve().name,
