@@ -11,11 +11,13 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from features.faces.evaluation import score_detections
+from features.faces.postprocessing import Detections
 from features.synthetic.cohort import plan_cohort
 from features.synthetic.sessions import PRESENT_FRACTION, render_session
 from tasks.attribute_training import (
@@ -74,7 +76,10 @@ def score_on_sessions(weights: Path, report: Path, *, n_per_group: int = 12, wid
         Pixels of the longer side that the detector sees.
     """
     detector = load_detector(_located(weights), long_side=width, confidence=0.7, nms_iou=0.4, device="cpu")
-    found, boxes, landmarks, counted = [], [], [], []
+    found: list[Detections] = []
+    boxes: list[NDArray[np.floating]] = []
+    landmarks: list[NDArray[np.floating]] = []
+    counted: list[NDArray[np.bool_]] = []
     plans = plan_cohort(n_per_group, SESSION_SEED)
     for plan in plans:
         frames = list(render_session(simulate_participant(plan), frames=range(0, 360, 15)))
@@ -115,7 +120,7 @@ def make_demo_weights(
     list of Path
         The two weights files.
     """
-    rendering = {"workers": workers, "progress": progress}
+    rendering: dict[str, Any] = {"workers": workers, "progress": progress}
     test = render_training_set(folder / "scenes-test", n_scenes=n_test, seed=TEST_SEED, **rendering)
     train = render_training_set(folder / "scenes-train", n_scenes=n_training, seed=TRAINING_SEED, **rendering)
     detector, attributes = folder / DETECTOR, folder / ATTRIBUTES
