@@ -177,8 +177,6 @@ class ReportSettings(Section):
 class RunSettings(Section):
     """How the work is spread."""
 
-    runner: Literal["threads"] = "threads"
-    """Prefect task runner."""
     workers: Annotated[int, Field(ge=1, le=64)] = 1
     """Videos that are extracted at the same time. One already uses two cores: decoding and the networks overlap."""
     device: str = "auto"
