@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import platform
-import resource
 import tempfile
 import time
 from collections.abc import Callable
@@ -22,19 +21,21 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from benchmarks.memory import peak_memory_mib
 from features.faces.alignment import align_face
 from features.faces.pose import head_pose
 from features.faces.quality import brightness, sharpness
 from features.synthetic.cohort import plan_cohort
-from tasks.extraction import ExtractionSettings, Networks, extract_video, extraction_step
+from tasks.extraction import Networks, extract_video
 from tasks.provenance import sha256_file
 from tasks.recordings import SessionVideo
 from tasks.rendering import encode_video, render_participant_frames
-from tasks.settings import Settings
+from tasks.settings import Settings, VideoSettings
+from tasks.step_plans import ExtractionSettings, plan_extraction
 from tasks.videos import VideoReader
 from tasks.weights import load_attribute_model, load_detector, locate
 
-BATCH = 16
+BATCH = VideoSettings().batch_frames
 
 
 def measure(n_frames: int, work: Callable[[], object]) -> float:
@@ -113,7 +114,7 @@ def bench_chain(path: Path) -> tuple[float, float]:
     sections = ExtractionSettings(
         settings.video, settings.detection, settings.target, settings.quality, settings.attributes
     )
-    step = extraction_step(video, video_sha256=sha256_file(path), settings=sections, weights=networks.weights)
+    step = plan_extraction(video, video_sha256=sha256_file(path), settings=sections, weights=networks.weights)
     begun = time.perf_counter()
     facts = extract_video(
         video,
@@ -124,7 +125,7 @@ def bench_chain(path: Path) -> tuple[float, float]:
         rendered=True,
     )
     seconds = time.perf_counter() - begun
-    return float(facts["n_frames"]) / seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return float(facts["n_frames"]) / seconds, peak_memory_mib()
 
 
 def main() -> None:

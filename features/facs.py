@@ -41,8 +41,35 @@ AU_NAMES: Final[dict[str, str]] = {
     "AU28": "lip suck",
     "AU32": "lip bite",
     "AU43": "eyes closed",
+    "AU45": "blink",
 }
 """Two-digit code -> FACS name, of the units that the implemented papers use."""
+
+AD_NAMES: Final[dict[str, str]] = {
+    "AD19": "tongue show",
+    "AD29": "jaw thrust",
+    "AD30": "jaw sideways",
+    "AD32": "bite",
+    "AD33": "blow",
+    "AD34": "puff",
+    "AD35": "suck",
+    "AD36": "bulge",
+    "AD37": "lip wipe",
+}
+"""Code -> FACS name of the action descriptors of Hugging Rain Man."""
+
+JAW: Final = "AU2X"
+"""The dropped or stretched jaw, AU26 and AU27 in one, of Hugging Rain Man."""
+
+JAW_UNITS: Final[tuple[str, ...]] = ("AU26", "AU27")
+"""Units that `JAW` merges."""
+
+HRM_ACTIONS: Final[tuple[str, ...]] = (
+    "AU01", "AU02", "AU04", "AU05", "AU06", "AU07", "AU43", "AU08", "AU09", "AU10", "AU12", "AU13", "AU14", "AU15", "AU16",
+    "AU17", "AU18", "AD19", "AU20", "AU22", "AU23", "AU24", "AU25", "AU2X", "AU28", "AD29", "AD30", "AD32", "AD33", "AD34",
+    "AD35", "AD36", "AD37",
+)  # fmt: skip
+"""The 33 actions that Hugging Rain Man analyses, in the order of its label files (AU0, AU21 and AU31 are dropped)."""
 
 EMOTIONET_AUS: Final[tuple[str, ...]] = (
     "AU01", "AU02", "AU04", "AU05", "AU06", "AU09", "AU12", "AU17", "AU20", "AU25", "AU26", "AU43",
@@ -60,9 +87,49 @@ BASIC_EXPRESSIONS: Final[tuple[str, ...]] = EXPRESSIONS[:7]
 EXPRESSION_COLUMNS: Final[tuple[str, ...]] = tuple(f"expr_{name}" for name in EXPRESSIONS)
 """Columns of the expression probabilities in tables."""
 
+TOOL_EXPRESSIONS: Final[dict[str, str]] = {
+    "neutral": "expr_neutral",
+    "happy": "expr_happy", "happiness": "expr_happy", "joy": "expr_happy",
+    "sad": "expr_sad", "sadness": "expr_sad",
+    "surprise": "expr_surprise",
+    "fear": "expr_fear",
+    "disgust": "expr_disgust",
+    "anger": "expr_anger",
+    "contempt": "expr_contempt",
+}  # fmt: skip
+"""Name of an expression in other tools' tables, in lower case -> our column."""
+
+AFFDEX_AUS: Final[dict[str, str]] = {
+    "Inner Brow Raise": "AU01",
+    "Brow Raise": "AU02",
+    "Brow Furrow": "AU04",
+    "Eye Widen": "AU05",
+    "Cheek Raise": "AU06",
+    "Lid Tighten": "AU07",
+    "Nose Wrinkle": "AU09",
+    "Upper Lip Raise": "AU10",
+    "Smile": "AU12",
+    "Dimpler": "AU14",
+    "Lip Corner Depressor": "AU15",
+    "Chin Raise": "AU17",
+    "Lip Pucker": "AU18",
+    "Lip Stretch": "AU20",
+    "Lip Press": "AU24",
+    "Mouth Open": "AU25",
+    "Jaw Drop": "AU26",
+    "Lip Suck": "AU28",
+    "Eye Closure": "AU43",
+}
+"""Affectiva's name of a facial action -> our column; Smirk and Attention are no single unit and are left out."""
+
 AROUSAL: Final = "arousal"
 VALENCE: Final = "valence"
 
+_EXPRESSION_SYNONYMS: Final[dict[str, str]] = {
+    "natural": "neutral", "none": "neutral", "happiness": "happy", "joy": "happy", "sadness": "sad", "surprised": "surprise",
+    "fearful": "fear", "scared": "fear", "disgusted": "disgust", "angry": "anger",
+}  # fmt: skip
+_ACTION_CODE = re.compile(r"^(AU|AD)?0*(\d{1,2})(E)?$", re.IGNORECASE)
 _AU_CODE = re.compile(r"^(?:AU)?0*(\d{1,2})E?$", re.IGNORECASE)
 
 
@@ -97,6 +164,86 @@ def au_column(code: str | int) -> str:
     if match is None or int(match[1]) == 0:
         raise ValueError(f"Expected the code of an action unit such as AU12, 12 or 2X, got {code!r}.")
     return f"AU{int(match[1]):02d}"
+
+
+def action_column(code: str | int) -> str:
+    """Column name of an action unit or descriptor, from the ways in which label files write it.
+
+    Parameters
+    ----------
+    code
+        As in `au_column`; also descriptors, whether written ``AD19``, ``AU19`` or ``19``, and ``26/27`` for ``2X``.
+
+    Returns
+    -------
+    str
+        ``"AU01"``, ``"AU2X"``, ``"AD19"``.
+
+    Raises
+    ------
+    ValueError
+        If `code` is not the code of an action.
+
+    Examples
+    --------
+    >>> action_column("AU4"), action_column("AU32"), action_column("26/27"), action_column("43E")
+    ('AU04', 'AD32', 'AU2X', 'AU43')
+    """
+    text = str(code).strip()
+    if text.upper().removeprefix("AU") in {"2X", "26/27", "26-27", "26_27"}:
+        return JAW
+    match = _ACTION_CODE.match(text)
+    if match is None or int(match[2]) == 0:
+        raise ValueError(f"Expected the code of an action unit or descriptor such as AU12, AD19 or 2X, got {code!r}.")
+    descriptor = f"AD{int(match[2]):02d}"
+    return descriptor if descriptor in AD_NAMES else f"AU{int(match[2]):02d}"
+
+
+def action_name(column: str) -> str:
+    """FACS name of a column of actions; the column itself where it has none.
+
+    Parameters
+    ----------
+    column
+        Such as ``AU12``, ``AD19`` or ``AU2X``.
+
+    Returns
+    -------
+    str
+    """
+    if column == JAW:
+        return "jaw drop or mouth stretch"
+    return AU_NAMES.get(column) or AD_NAMES.get(column, column)
+
+
+def expression_name(text: str) -> str:
+    """Name of an expression class, from the ways in which models and annotators write it.
+
+    Parameters
+    ----------
+    text
+        Such as ``Happiness``, ``happy``, ``expr_happy`` or ``Sadness``.
+
+    Returns
+    -------
+    str
+        One of `EXPRESSIONS`.
+
+    Raises
+    ------
+    ValueError
+        If it is none of them.
+
+    Examples
+    --------
+    >>> expression_name("Happiness"), expression_name("expr_sad"), expression_name("Angry")
+    ('happy', 'sad', 'anger')
+    """
+    name = str(text).strip().lower().removeprefix("expr_")
+    name = _EXPRESSION_SYNONYMS.get(name, name)
+    if name not in EXPRESSIONS:
+        raise ValueError(f"Expected the name of an expression, one of {', '.join(EXPRESSIONS)}, got {text!r}.")
+    return name
 
 
 def frame_signals(aus: Sequence[str] = EMOTIONET_AUS) -> tuple[str, ...]:

@@ -73,7 +73,7 @@ _REASON_LEVELS: Final[dict[str, str]] = {
     "decode_error": "the frame could not be decoded",
 }
 
-_LEADING: Final[tuple[Column, ...]] = (
+LEADING_COLUMNS: Final[tuple[Column, ...]] = (
     Column("participant_id", "string", "Participant, as in participants.tsv, without the prefix sub-"),
     Column("session", "string", "Session label; empty where the study has one session a participant"),
     Column("task", "string", "Stimulus that was shown"),
@@ -91,6 +91,7 @@ _LEADING: Final[tuple[Column, ...]] = (
     Column("sharpness", "float32", "Variance of the Laplacian of the aligned grey crop", "grey levels squared", low=0),
     Column("brightness", "float32", "Mean grey level of the aligned crop, 0 black to 255 white", "grey levels", 0, 255),
 )
+"""Columns of every frame table, whatever tool measured the face; those after `n_faces` are null where it did not."""
 
 
 def columns(aus: Sequence[str] = EMOTIONET_AUS) -> tuple[Column, ...]:
@@ -116,7 +117,7 @@ def columns(aus: Sequence[str] = EMOTIONET_AUS) -> tuple[Column, ...]:
         Column(AROUSAL, "float32", "Arousal, calm to excited", low=-1, high=1),
         Column(VALENCE, "float32", "Valence, negative to positive", low=-1, high=1),
     )
-    return (*_LEADING, *units, *expressions, *affect)
+    return (*LEADING_COLUMNS, *units, *expressions, *affect)
 
 
 def empty_rows(n: int, aus: Sequence[str] = EMOTIONET_AUS) -> pd.DataFrame:
@@ -172,6 +173,25 @@ def validate(frames: pd.DataFrame, aus: Sequence[str] = EMOTIONET_AUS) -> None:
         raise ValueError(
             f"Expected the columns of a frame table; missing {missing or 'none'}, unexpected {unexpected or 'none'}."
         )
+    validate_rows(frames)
+    present = frames[list(frame_signals(aus))].notna()
+    if not present[frames["valid"]].all(axis=None) or present[~frames["valid"]].any(axis=None):
+        raise ValueError("Expected signals in every valid row and in no other.")
+
+
+def validate_rows(frames: pd.DataFrame) -> None:
+    """Check keys, times and validity of a frame table, whichever signals it holds.
+
+    Parameters
+    ----------
+    frames
+        Frame table of one or several sessions.
+
+    Raises
+    ------
+    ValueError
+        If a key occurs twice, times of a session step backwards, or `valid` and `invalid_reason` contradict each other.
+    """
     if frames.duplicated(list(KEY)).any():
         row = frames.loc[frames.duplicated(list(KEY))].iloc[0]
         raise ValueError(f"Expected each frame once, got frame {row['frame']} of {row['participant_id']} twice.")
@@ -183,6 +203,3 @@ def validate(frames: pd.DataFrame, aus: Sequence[str] = EMOTIONET_AUS) -> None:
         raise ValueError(f"Expected invalid_reason to be one of {INVALID_REASONS}, got {sorted(unknown)}.")
     if not (frames["valid"] == (frames["invalid_reason"] == "ok")).all():
         raise ValueError("Expected invalid_reason to be ok exactly where valid is true.")
-    present = frames[list(frame_signals(aus))].notna()
-    if not present[frames["valid"]].all(axis=None) or present[~frames["valid"]].any(axis=None):
-        raise ValueError("Expected signals in every valid row and in no other.")

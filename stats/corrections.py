@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Literal, get_args
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
-from statsmodels.stats.multitest import multipletests
+from scipy import stats
 
 Correction = Literal["bh", "holm"]
-
-_STATSMODELS_NAMES: Final[dict[str, str]] = {"bh": "fdr_bh", "holm": "holm"}
 
 
 def adjust_p_values(p: pd.Series, *, method: Correction = "bh") -> pd.Series:
@@ -44,13 +43,21 @@ def adjust_p_values(p: pd.Series, *, method: Correction = "bh") -> pd.Series:
     >>> adjust_p_values(pd.Series([0.01, 0.04, np.nan, 0.03])).round(2).tolist()
     [0.03, 0.04, nan, 0.04]
     """
-    if method not in _STATSMODELS_NAMES:
-        raise ValueError(f"Expected method to be one of {tuple(_STATSMODELS_NAMES)}, got {method!r}.")
+    if method not in get_args(Correction):
+        raise ValueError(f"Expected method to be one of {get_args(Correction)}, got {method!r}.")
     values = p.to_numpy(dtype=np.float64, na_value=np.nan)
     made = ~np.isnan(values)
     if ((values[made] < 0) | (values[made] > 1)).any():
         raise ValueError("Expected p-values between 0 and 1, got values outside.")
     adjusted = np.full(len(values), np.nan)
     if made.any():
-        adjusted[made] = multipletests(values[made], method=_STATSMODELS_NAMES[method])[1]
+        adjusted[made] = stats.false_discovery_control(values[made]) if method == "bh" else _step_down(values[made])
     return pd.Series(adjusted, index=p.index, name=p.name)
+
+
+def _step_down(p: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Adjust by Holm: the smallest p times n, the next times n - 1, never smaller than the one before."""
+    order = np.argsort(p)
+    adjusted = np.empty_like(p)
+    adjusted[order] = np.maximum.accumulate(np.minimum(p[order] * np.arange(len(p), 0, -1), 1.0))
+    return adjusted

@@ -223,3 +223,66 @@ def rank_biserial(u_a: float, n_a: int, n_b: int, *, confidence_level: float = 0
         return UNDEFINED
     theta = probability_of_superiority(u_a / (n_a * n_b), n_a, n_b, confidence_level=confidence_level)
     return Estimate(2 * theta.value - 1, 2 * theta.low - 1, 2 * theta.high - 1)
+
+
+def cliffs_delta(a: npt.ArrayLike, b: npt.ArrayLike, *, confidence_level: float = 0.95) -> Estimate:
+    """Cliff's delta: P(a > b) - P(a < b), with the interval that its author recommends.
+
+    Parameters
+    ----------
+    a, b
+        Shape (n_a,) and (n_b,); finite.
+    confidence_level
+        Level of the interval.
+
+    Returns
+    -------
+    Estimate
+        -1 to 1, positive where the first group is higher; the value is that of `rank_biserial`. All NaN where a group has fewer
+        than two values.
+
+    Notes
+    -----
+    Asymmetric interval from the consistent variance of the dominances [1]_ [2]_. Where the groups separate fully that variance
+    is 0; then the inner end is ``(n - z²) / (n + z²)`` with n of the smaller group [2]_.
+
+    References
+    ----------
+    .. [1] Cliff, N. (1993). Psychological Bulletin 114, 494-509. https://doi.org/10.1037/0033-2909.114.3.494
+    .. [2] Feng, D. & Cliff, N. (2004). Journal of Modern Applied Statistical Methods 3, 322-332.
+       https://doi.org/10.22237/jmasm/1099267560
+
+    Examples
+    --------
+    >>> round(cliffs_delta([1, 2, 3, 4], [0, 1, 2, 3]).value, 4)
+    0.4375
+    """
+    z = normal_quantile(confidence_level)
+    x, y = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
+    if min(len(x), len(y)) < 2:
+        return UNDEFINED
+    of_x, of_y = _dominance(x, y), -_dominance(y, x)
+    delta = float(of_x.mean())
+    if abs(delta) == 1:
+        n = min(len(x), len(y))
+        inner = (n - z**2) / (n + z**2)
+        return Estimate(delta, *((inner, 1.0) if delta > 0 else (-1.0, -inner)))
+    ties = float(np.mean(_count_equal(x, y))) / len(y)
+    variance = (len(y) - 1) * of_x.var(ddof=1) + (len(x) - 1) * of_y.var(ddof=1) + (1 - ties - delta**2)
+    variance = float(max(variance, 0.0)) / (len(x) * len(y))
+    reach = z * np.sqrt(variance) * np.sqrt((1 - delta**2) ** 2 + z**2 * variance)
+    scale = 1 - delta**2 + z**2 * variance
+    low, high = (delta - delta**3 - reach) / scale, (delta - delta**3 + reach) / scale
+    return Estimate(delta, float(max(low, -1.0)), float(min(high, 1.0)))
+
+
+def _dominance(x: npt.NDArray[np.float64], y: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Share of `y` below minus share above, for each value of `x`."""
+    others = np.sort(y)
+    below, up_to = np.searchsorted(others, x, side="left"), np.searchsorted(others, x, side="right")
+    return np.asarray((below + up_to - len(y)) / len(y), dtype=np.float64)
+
+
+def _count_equal(x: npt.NDArray[np.float64], y: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
+    others = np.sort(y)
+    return np.asarray(np.searchsorted(others, x, side="right") - np.searchsorted(others, x, side="left"))

@@ -7,7 +7,7 @@ t with equal variances assumed.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Generic, TypeVar, overload
+from typing import Final, Generic, TypeVar, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,9 @@ import pandas as pd
 from scipy import special, stats
 
 from stats.effect_sizes import hedges_g, normal_quantile, pooled_sd, rank_biserial
+
+EXACT_BELOW: Final = 50
+"""Values in a group from which on R's wilcox.test, and this, leave the exact distribution."""
 
 FloatOrSeries = TypeVar("FloatOrSeries", float, pd.Series)
 
@@ -33,6 +36,8 @@ class MannWhitneyResult(Generic[FloatOrSeries]):
         The same with a direction: positive where the first group tends to be higher.
     p
         Two-sided, ``2 Φ(-|z|)``.
+    p_exact
+        Two-sided from the exact distribution of U; NaN where a group has `EXACT_BELOW` values or more, or values are tied.
     rank_biserial
         Effect size, -1 to 1, positive where the first group tends to be higher.
     ci_low, ci_high
@@ -43,6 +48,7 @@ class MannWhitneyResult(Generic[FloatOrSeries]):
     z: FloatOrSeries
     z_signed: FloatOrSeries
     p: FloatOrSeries
+    p_exact: FloatOrSeries
     rank_biserial: FloatOrSeries
     ci_low: FloatOrSeries
     ci_high: FloatOrSeries
@@ -185,10 +191,22 @@ def _test_ranks(
         0.0 - np.abs(z),
         z,
         2 * special.ndtr(-np.abs(z)),
+        _test_exactly(a, b, ranks),
         np.array([effect.value for effect in effects]),
         np.array([effect.low for effect in effects]),
         np.array([effect.high for effect in effects]),
     )
+
+
+def _test_exactly(
+    a: npt.NDArray[np.float64], b: npt.NDArray[np.float64], ranks: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    p = np.full(a.shape[1], np.nan)
+    if max(len(a), len(b)) < EXACT_BELOW:
+        untied = (np.diff(np.sort(ranks, axis=0), axis=0) > 0).all(axis=0)
+        if untied.any():
+            p[untied] = stats.mannwhitneyu(a[:, untied], b[:, untied], axis=0, method="exact").pvalue
+    return p
 
 
 def student_t(a: npt.ArrayLike, b: npt.ArrayLike, *, confidence_level: float = 0.95) -> StudentTResult:

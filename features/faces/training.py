@@ -27,8 +27,8 @@ from features.faces.retinaface import ANCHORS_PER_CELL, DetectorSpec, RawHeads
 MATCH_IOU = 0.35
 NEGATIVES_PER_POSITIVE = 7
 BOX_WEIGHT, CLASS_WEIGHT, LANDMARK_WEIGHT = 2.0, 1.0, 1.0
-LANDMARK_BETA = 0.2
-"""Where smooth L1 turns from square to absolute. Below the usual 1, because 1 is a tenth of the anchor, about a quarter
+LANDMARK_BETA = 0.05
+"""Where smooth L1 turns from square to absolute. Far below the usual 1, because 1 is a tenth of the anchor, about a quarter
 of the distance between the eyes: errors that still matter would hardly count."""
 _FACE, _BACKGROUND, _IGNORED = 1, 0, -1
 

@@ -41,16 +41,22 @@ class LabelledScene:
     visible_fraction: NDArray[np.floating]
 
 
-def crop_scenes(scenes: Sequence[LabelledScene], *, size: int, rng: np.random.Generator) -> LabelledImages:
+def crop_scenes(
+    scenes: Sequence[LabelledScene],
+    *,
+    size: int,
+    rng: np.random.Generator,
+    face_px: tuple[float, float] = (MIN_FACE_PX, MAX_FACE_PX),
+) -> LabelledImages:
     """Cut one random crop of `size` x `size` pixels out of each scene, with its labels.
 
     Notes
     -----
-    One face of the scene, chosen at random, is scaled so that its longer side is log-uniform between 18 and 240
-    pixels (or 0.9 of the crop), and its centre falls anywhere in the crop, mostly without reaching beyond the scene.
-    So all anchors get practice, whatever sizes the scenes hold.
+    One face of the scene, chosen at random, is scaled so that its longer side is log-uniform in `face_px` (pixels; at most
+    0.9 of the crop), and its centre falls anywhere in the crop, mostly without reaching beyond the scene. So all anchors
+    get practice, whatever sizes the scenes hold.
     """
-    crops = [_crop_scene(scene, size=size, rng=rng) for scene in scenes]
+    crops = [_crop_scene(scene, size=size, rng=rng, face_px=face_px) for scene in scenes]
     return LabelledImages(
         pixels=np.stack([crop.pixels for crop in crops]),
         boxes=[crop.boxes.astype(np.float32) for crop in crops],
@@ -59,8 +65,10 @@ def crop_scenes(scenes: Sequence[LabelledScene], *, size: int, rng: np.random.Ge
     )
 
 
-def _crop_scene(scene: LabelledScene, *, size: int, rng: np.random.Generator) -> LabelledScene:
-    scale, offset = _choose_window(scene, size=size, rng=rng)
+def _crop_scene(
+    scene: LabelledScene, *, size: int, rng: np.random.Generator, face_px: tuple[float, float]
+) -> LabelledScene:
+    scale, offset = _choose_window(scene, size=size, rng=rng, face_px=face_px)
     mirrored = rng.random() < 0.5
     sign = -1.0 if mirrored else 1.0
     # Pixel centres sit on whole numbers, so mirroring a crop maps x to size - 1 - x.
@@ -77,13 +85,15 @@ def _crop_scene(scene: LabelledScene, *, size: int, rng: np.random.Generator) ->
     return LabelledScene(_shift_colours(pixels, rng), boxes[near], landmarks[near], visible[near])
 
 
-def _choose_window(scene: LabelledScene, *, size: int, rng: np.random.Generator) -> tuple[float, NDArray[np.floating]]:
+def _choose_window(
+    scene: LabelledScene, *, size: int, rng: np.random.Generator, face_px: tuple[float, float]
+) -> tuple[float, NDArray[np.floating]]:
     """Return scale and shift: a scene point p lands at ``scale * p + shift`` in the crop."""
     height, width = scene.pixels.shape[:2]
     shown = np.flatnonzero(scene.visible_fraction >= MIN_VISIBLE)
     if shown.size and rng.random() < 0.9:
         box = scene.boxes[rng.choice(shown)]
-        side = float(np.exp(rng.uniform(np.log(MIN_FACE_PX), np.log(min(MAX_FACE_PX, 0.9 * size)))))
+        side = float(np.exp(rng.uniform(np.log(face_px[0]), np.log(min(face_px[1], 0.9 * size)))))
         scale = side / max(box[2] - box[0], box[3] - box[1])
         focus = (box[:2] + box[2:]) / 2
     else:

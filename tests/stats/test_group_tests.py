@@ -41,6 +41,33 @@ def test_figures_that_spss_prints() -> None:
     assert result.rank_biserial["wednesday"] == pytest.approx(1 - 2 * 4 / 100)
 
 
+def test_figures_of_r_to_nine_digits() -> None:
+    # R 4.2.2, coin 1.4.2: statistic(wilcox_test(...)), pvalue(...)
+    result = mann_whitney(ECSTASY, ALCOHOL)
+    assert result.z_signed.tolist() == pytest.approx([1.10485421055684, 3.48382786655334], abs=1e-9)
+    assert result.p.tolist() == pytest.approx([0.269222766115736, 0.000494297282710443], abs=1e-9)
+    # R: t.test(sunday, var.equal = TRUE): t, p; t.test(sunday): df, p, interval
+    student = student_t(ECSTASY["sunday"], ALCOHOL["sunday"])
+    assert (student.t, student.p) == pytest.approx((1.449232028734005, 0.164471816790564), abs=1e-9)
+    welch = welch_difference(ECSTASY["sunday"], ALCOHOL["sunday"])
+    assert (welch.df, welch.p, welch.ci_low, welch.ci_high) == pytest.approx(
+        (11.099090300742862, 0.174932259090353, -1.654632140905387, 8.054632140905392), abs=1e-9
+    )
+
+
+def test_exact_p_where_values_are_few_and_untied() -> None:
+    # R: wilcox.test(x, y)$p.value of the example of stats::wilcox.test
+    x = [0.80, 0.83, 1.89, 1.04, 1.45, 1.38, 1.91, 1.64, 0.73, 1.46]
+    y = [1.15, 0.88, 0.90, 0.74, 1.21]
+    assert mann_whitney(x, y).p_exact == pytest.approx(0.254412254412254, abs=1e-9)
+    assert np.isnan(mann_whitney([*x, 1.15], y).p_exact)  # tied
+    assert np.isnan(mann_whitney(np.arange(50.0), [0.5, 1.5]).p_exact)  # many
+    both = mann_whitney(
+        pd.DataFrame({"x": x[:5], "tied": [1, 1, 2, 2, 3]}), pd.DataFrame({"x": y, "tied": [1, 1, 1, 1, 1]})
+    )
+    assert both.p_exact.notna().tolist() == [True, False]
+
+
 def test_p_of_the_published_z() -> None:
     # Ji et al. (2025), table IV: Z -2.236 stands beside P .025; 5 of 5 against 5 of 9 gives it by hand:
     # U = 12.5, σ² = 5·9/12·(15 - Σ(t³-t)/(14·13)) with ties of 10 and 4

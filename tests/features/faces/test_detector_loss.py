@@ -89,9 +89,9 @@ def test_the_parts_of_the_loss_follow_their_definition() -> None:
     generator = torch.Generator().manual_seed(0)
     logits = torch.randn(*targets.labels.shape, 2, generator=generator)
     loss = detection_loss((boxes + 0.5, logits, landmarks + 3.0), targets)
-    # Smooth L1: 0.5 x 0.5^2 below 1; |x| - beta / 2 above beta = 0.2.
+    # Smooth L1: 0.5 x 0.5^2 below 1; |x| - beta / 2 above beta = 0.05.
     assert float(loss.box) == pytest.approx(4 * 0.125, rel=1e-5)
-    assert float(loss.landmark) == pytest.approx(10 * (3 - 0.1), rel=1e-5)
+    assert float(loss.landmark) == pytest.approx(10 * (3 - 0.025), rel=1e-5)
     error = functional.cross_entropy(logits[0], targets.labels[0], reduction="none")
     background = error[targets.labels[0] == 0].sort(descending=True).values[: 7 * n_positive]
     expected = (error[targets.labels[0] == 1].sum() + background.sum()) / n_positive
