@@ -1,6 +1,7 @@
 # make setup   install into .venv          make demo    render 24 participants and run the study on them
 # make test    the tests                   make bench   speed and memory of each stage
-# make lint    ruff, mypy, codespell
+# make lint    ruff, mypy, codespell       make proofs  simulations of the group tests, into docs/group_analysis.md
+# make test-interop   exports opened by PSPP, R and DuckDB (installs Debian packages)
 
 PYTHON ?= python3
 VENV := .venv
@@ -11,7 +12,7 @@ export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export DO_NOT_TRACK := 1
 export NO_ALBUMENTATIONS_UPDATE := 1
 
-.PHONY: setup demo test lint bench demo-weights clean
+.PHONY: setup demo test test-interop lint bench proofs demo-weights clean atypicality-proof
 
 setup: $(SETUP)
 
@@ -35,7 +36,16 @@ demo: $(SETUP)
 	$(BIN)/facetrace demo demo
 
 test: $(DEV)
-	$(BIN)/python -m pytest
+	@# A thread each: the threads of two torch processes would only wait for each other.
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup
+
+# Needs root (or sudo) on Debian or Ubuntu.
+test-interop: $(DEV)
+	@missing=""; command -v pspp >/dev/null || missing="$$missing pspp"; \
+	  Rscript -e 'library(haven)' >/dev/null 2>&1 || missing="$$missing r-base-core r-cran-haven"; \
+	  [ -z "$$missing" ] || { as=$$([ $$(id -u) = 0 ] || echo sudo); \
+	    $$as apt-get update -qq && $$as apt-get install -y -q --no-install-recommends $$missing; }
+	$(BIN)/python -m pytest tests/tasks/exporters/test_interoperability.py
 
 lint: $(DEV)
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
@@ -45,6 +55,17 @@ lint: $(DEV)
 bench: $(SETUP)
 	$(BIN)/python -m benchmarks.extraction
 	$(BIN)/python -m benchmarks.classification
+	$(BIN)/python -m benchmarks.importing
+	$(BIN)/python -m benchmarks.group_tests
+	$(BIN)/python -m benchmarks.sequences --hrm
+
+# Ten minutes: how often each test is wrong by chance.
+proofs: $(SETUP)
+	$(BIN)/python -m benchmarks.proofs
+
+# Half an hour: what the published and the sound protocol of the atypicality step report, beside the truth.
+atypicality-proof: $(SETUP)
+	$(BIN)/python -m benchmarks.atypicality_protocols
 
 # Two hours and more on two cores; copy the results into models/demo and their SHA-256 into models/weights.toml.
 demo-weights: $(SETUP)

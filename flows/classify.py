@@ -6,7 +6,8 @@ from typing import Any
 
 from prefect import State, flow
 
-from flows.runs import Run, open_run
+from flows.parameters import ConfigName, StudyName
+from flows.runs import Run, conduct, on_existing_tables
 from tasks.group_steps import update_classification
 from tasks.progress import show_progress
 
@@ -23,8 +24,8 @@ def classify_all(run: Run) -> bool:
         )
 
 
-@flow(name="classify")
-def classify(study: str = ".", config: str = "", participants: list[str] | None = None) -> State[Any]:
+@flow(name="classify", persist_result=False)
+def classify(study: StudyName, config: ConfigName = "") -> State[Any]:
     """Train and validate the classifiers on the participant table that exists.
 
     Parameters
@@ -33,10 +34,5 @@ def classify(study: str = ".", config: str = "", participants: list[str] | None 
         Study folder, relative to FACETRACE_STUDIES.
     config
         Settings file, relative to the study folder; empty for its config.yaml.
-    participants
-        Not used: classifiers see every participant of the table.
     """
-    run = open_run("classify", study, config, participants or [])
-    run.note_existing_tables()
-    classify_all(run)
-    return run.close()
+    return conduct("classify", study, config, [], on_existing_tables(classify_all))

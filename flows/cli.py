@@ -14,7 +14,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from tasks.errors import ExitCode, FacetraceError
+from tasks.errors import ExitCode, FacetraceError, SettingsError
 
 app = typer.Typer(
     name="facetrace",
@@ -38,7 +38,7 @@ Labels = Annotated[
     typer.Option("--participant-label", help="Only this participant (with or without sub-); may be repeated."),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done and what it needs; do nothing.")]
-Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Print what Prefect does, and why each step runs.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Print what Prefect does.")]
 
 
 @app.command()
@@ -50,6 +50,38 @@ def check(study: StudyFolder, config: ConfigFile = None, participant_label: Labe
     for line in checked.describe():
         print(line)  # noqa: T201
     raise typer.Exit(int(checked.exit_code))
+
+
+@app.command()
+def status(study: StudyFolder, config: ConfigFile = None, participant_label: Labels = None) -> None:
+    """How every step of every participant stands: up to date, stale (why), missing, failed (why). Runs nothing."""
+    from tasks.checking import check_study  # noqa: PLC0415
+    from tasks.status import find_orphans, read_status  # noqa: PLC0415
+
+    checked = check_study(study, config=config, participant_labels=participant_label or ())
+    checked.raise_if_unusable(needs_weights=False)
+    for item in read_status(checked):
+        print(item.describe())  # noqa: T201
+    for name in find_orphans(checked):
+        print(f"sub-{name}: has derivatives but no row in participants.tsv; see `facetrace withdraw`")  # noqa: T201
+
+
+@app.command()
+def withdraw(
+    study: StudyFolder,
+    participant: Annotated[
+        str, typer.Argument(help="Id of the participant, with or without sub-.", show_default=False)
+    ],
+) -> None:
+    """Delete all that was derived from a participant; later runs leave the participant out. Videos are not touched."""
+    from tasks.withdrawal import withdraw_participant  # noqa: PLC0415
+
+    for name in withdraw_participant(study, participant):
+        print(f"deleted {name}")  # noqa: T201
+    print(  # noqa: T201
+        "Withdrawn. The next run makes the tables and reports of the study again. "
+        "The participant's videos and row in participants.tsv are still there: delete them as your protocol says."
+    )
 
 
 @app.command()
@@ -74,6 +106,42 @@ def extract(
 ) -> None:
     """Videos to frame tables."""
     _run_flow("extract", study, config, participant_label, dry_run=dry_run, verbose=verbose)
+
+
+@app.command("import")
+def import_table(
+    study: StudyFolder,
+    file: Annotated[
+        Path | None,
+        typer.Argument(help="Table of OpenFace, py-feat, LibreFace or iMotions; without it, all of imports.csv."),
+    ] = None,
+    participant: Annotated[str, typer.Option(help="Whose table it is, with or without sub-.")] = "",
+    session: Annotated[str, typer.Option(help="Session label, where the study has sessions.")] = "",
+    task: Annotated[str, typer.Option(help="Label of the stimulus.")] = "imported",
+    dialect: Annotated[str, typer.Option(help="Dialect of the table; auto recognises it by its columns.")] = "auto",
+    stimulus: Annotated[str, typer.Option(help="Which stimulus, where an iMotions table holds several.")] = "",
+    frame_rate: Annotated[float, typer.Option(min=0, help="Frames a second, where the table does not tell.")] = 0.0,
+    config: ConfigFile = None,
+    verbose: Verbose = False,
+) -> None:
+    """Tables of other tools to frame tables. One file is also noted in the study's imports.csv."""
+    from tasks.importing import make_job, remember_job  # noqa: PLC0415
+
+    if file is not None:
+        if not participant:
+            raise typer.BadParameter("Expected --participant with a file, got none.")
+        job = make_job(
+            study,
+            participant=participant,
+            session=session,
+            task=task,
+            file=str(file.resolve()),
+            dialect=dialect,
+            stimulus=stimulus,
+            frame_rate_hz=frame_rate,
+        )
+        remember_job(study, job)
+    _run_flow("import", study, config, [participant] if participant else None, dry_run=False, verbose=verbose)
 
 
 @app.command()
@@ -101,9 +169,81 @@ def compare(study: StudyFolder, config: ConfigFile = None, dry_run: DryRun = Fal
 
 
 @app.command()
+def atypicality(
+    study: StudyFolder, config: ConfigFile = None, dry_run: DryRun = False, verbose: Verbose = False
+) -> None:
+    """Networks that predict the judges' ratings from windows of action units; needs ratings.csv in the study."""
+    _run_flow("atypicality", study, config, None, dry_run=dry_run, verbose=verbose)
+
+
+@app.command()
+def export(
+    study: StudyFolder,
+    config: ConfigFile = None,
+    participant_label: Labels = None,
+    formats: Annotated[
+        str,
+        typer.Option("--format", help="Of parquet, csv, csv2, sav, with commas between; by default export.formats."),
+    ] = "",
+    table: Annotated[
+        str, typer.Option(help="Such as features or frames, with commas between; by default export.tables.")
+    ] = "",
+    verbose: Verbose = False,
+) -> None:
+    """Tables for R, SPSS and spreadsheets, with a codebook."""
+    _run_flow(
+        "export",
+        study,
+        config,
+        participant_label,
+        dry_run=False,
+        verbose=verbose,
+        formats=[name.strip() for name in formats.split(",") if name.strip()],
+        tables=[name.strip() for name in table.split(",") if name.strip()],
+    )
+
+
+@app.command()
 def report(study: StudyFolder, config: ConfigFile = None, dry_run: DryRun = False, verbose: Verbose = False) -> None:
     """The HTML reports from the tables that exist."""
     _run_flow("report", study, config, None, dry_run=dry_run, verbose=verbose)
+
+
+@app.command()
+def labels(
+    expert: Annotated[
+        list[str],
+        typer.Argument(help="NAME=PATH of an expert's labels: a folder with one folder a group, or a long CSV."),
+    ],
+    out: Annotated[Path, typer.Option("--out", help="Folder for the tables.")],
+    tool: Annotated[
+        list[str] | None, typer.Option(help="NAME=PATH of a tool's frame tables, matched by frame; may be repeated.")
+    ] = None,
+    ratings: Annotated[
+        Path | None, typer.Option(help="CSV of judges' ratings: participant_id, start_frame, end_frame, judge, rating.")
+    ] = None,
+    raw_codes: Annotated[
+        bool, typer.Option("--raw-codes", help="Test laterality codes as they are, not 0 and 1.")
+    ] = False,
+    config: ConfigFile = None,
+) -> None:
+    """Labels of experts: occurrence, agreement of experts and tools, ratings of judges, tests by labelled expression."""
+    from tasks.label_step import LabelSources, analyse_labels  # noqa: PLC0415
+    from tasks.settings import read_settings  # noqa: PLC0415
+
+    sources = LabelSources(_name_paths(expert), _name_paths(tool or []), ratings, raw_codes)
+    for path in analyse_labels(sources, out, read_settings(config)):
+        print(os.path.relpath(path))  # noqa: T201
+
+
+def _name_paths(pairs: list[str]) -> dict[str, Path]:
+    named = {}
+    for pair in pairs:
+        name, equals, path = pair.partition("=")
+        if not (name and equals and path) or name in named:
+            raise SettingsError(f"Expected NAME=PATH, each name once, got {pair!r}.")
+        named[name] = Path(path)
+    return named
 
 
 @app.command()
@@ -169,7 +309,14 @@ def fetch_weights(
 
 
 def _run_flow(
-    name: str, study: Path, config: Path | None, labels: list[str] | None, *, dry_run: bool, verbose: bool
+    name: str,
+    study: Path,
+    config: Path | None,
+    labels: list[str] | None,
+    *,
+    dry_run: bool,
+    verbose: bool,
+    **more: object,
 ) -> None:
     if dry_run:
         _print_plan(study, config, labels)
@@ -182,8 +329,9 @@ def _run_flow(
         registry.FLOWS[name](
             study=study.resolve().name,
             config=os.path.relpath(config, study) if config else "",
-            participants=list(labels or ()),
+            **more,
             return_state=True,
+            **({"participants": list(labels)} if labels else {}),
         )
     )
     if summary.get("report"):
@@ -209,22 +357,32 @@ def _prepare_prefect(*, verbose: bool) -> None:
 
 
 def _finish(state: Any) -> dict[str, Any]:
-    result = state.result(raise_on_failure=False)
-    if isinstance(result, BaseException):
-        raise result
-    return dict(result)
+    from flows.disclosure import read_summary  # noqa: PLC0415  (after Prefect's environment is settled)
+
+    return read_summary(state)
 
 
 def _leave(summary: dict[str, Any]) -> NoReturn:
+    for line in (*summary.get("actions", ()), *summary.get("notes", ())):
+        print(line)  # noqa: T201
     for line in summary.get("problems", ()):
         print(line, file=sys.stderr)  # noqa: T201
     print(summary["result"])  # noqa: T201
     raise typer.Exit(int(summary["exit_code"]))
 
 
+def _interrupt(number: int, _frame: object) -> NoReturn:
+    """Say so at once, and end the work at hand; a second signal ends the process where it stands."""
+    signal.signal(number, signal.SIG_DFL)
+    print("Interrupted. What was finished is kept; run the same command again to go on.", file=sys.stderr)  # noqa: T201
+    print(f"RESULT ok=0 failed=0 skipped=0 exit={int(ExitCode.INTERRUPTED)}", flush=True)  # noqa: T201
+    raise KeyboardInterrupt
+
+
 def main() -> None:
     """Entry point: runs the command and turns errors into one message and an exit code."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(ExitCode.INTERRUPTED))
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
     try:
         app(standalone_mode=True)
     except FacetraceError as error:
@@ -232,5 +390,4 @@ def main() -> None:
         print(f"RESULT ok=0 failed=0 skipped=0 exit={int(error.exit_code)}")  # noqa: T201
         sys.exit(int(error.exit_code))
     except KeyboardInterrupt:
-        print("Interrupted. What was finished is kept; run the same command again to go on.", file=sys.stderr)  # noqa: T201
         sys.exit(ExitCode.INTERRUPTED)

@@ -6,28 +6,36 @@ from typing import Any
 
 from prefect import State, flow
 
-from flows.runs import Run, open_run
+from flows.parameters import ConfigName, StudyName
+from flows.runs import Run, conduct, on_existing_tables
 from tasks.group_steps import update_comparison
+from tasks.publication import update_publication
 
 
 def compare_all(run: Run) -> bool:
-    """Bring the test tables up to date; False where too few participants are left."""
+    """Bring tests, then their tables and figures for print up to date; False where too few participants are left."""
     checked = run.checked
+    settings = checked.settings
     return run.step(
         "compare",
         lambda: update_comparison(
             checked.study.derivatives,
-            checked.frame_tables(),
+            run.frame_tables(),
             checked.events(),
-            settings=checked.settings.compare,
-            study=checked.settings.study,
-            summarize=checked.settings.summarize,
+            settings=settings.compare,
+            study=settings.study,
+            summarize=settings.summarize,
+        ),
+    ) and run.step(
+        "publish",
+        lambda: update_publication(
+            checked.study.derivatives, settings=settings.compare, study=settings.study, summarize=settings.summarize
         ),
     )
 
 
-@flow(name="compare")
-def compare(study: str = ".", config: str = "", participants: list[str] | None = None) -> State[Any]:
+@flow(name="compare", persist_result=False)
+def compare(study: StudyName, config: ConfigName = "") -> State[Any]:
     """Test the groups on the tables that exist.
 
     Parameters
@@ -36,10 +44,5 @@ def compare(study: str = ".", config: str = "", participants: list[str] | None =
         Study folder, relative to FACETRACE_STUDIES.
     config
         Settings file, relative to the study folder; empty for its config.yaml.
-    participants
-        Not used: the tests see every participant of the table.
     """
-    run = open_run("compare", study, config, participants or [])
-    run.note_existing_tables()
-    compare_all(run)
-    return run.close()
+    return conduct("compare", study, config, [], on_existing_tables(compare_all))

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any
 
-from prefect import State, flow, task
-from prefect.cache_policies import NO_CACHE
+from prefect import State, flow
 
-from flows.runs import Run, find_study, open_run
+from flows.disclosure import do_step
+from flows.parameters import CohortSeed, ParticipantsPerGroup, SessionSeconds, StudyName
+from flows.runs import Run, conduct
 from flows.study import run_all
 from tasks.group_steps import update_planted_effects
 from tasks.progress import show_progress
 from tasks.rendering import render_study, write_demo_settings
 
 
-@task(name="render", cache_policy=NO_CACHE)
-def render_all(study: str, participants_per_group: int, seconds: float, seed: int) -> None:
+def render_all(folder: Path, participants_per_group: int, seconds: float, seed: int) -> None:
     """Render the participants that are not there yet, and write the demo's settings."""
-    folder = find_study(study)
     with show_progress() as progress:
         render_study(
             folder,
@@ -38,7 +38,7 @@ def recover_all(run: Run, seconds: float) -> None:
         "planted effects",
         lambda: update_planted_effects(
             checked.study.derivatives,
-            checked.frame_tables(),
+            run.frame_tables(),
             checked.events(),
             checked.study.participants_table(),
             seconds=seconds,
@@ -47,8 +47,13 @@ def recover_all(run: Run, seconds: float) -> None:
     )
 
 
-@flow(name="demo")
-def demo(study: str = "demo", participants_per_group: int = 12, seconds: float = 15.0, seed: int = 58) -> State[Any]:
+@flow(name="demo", persist_result=False)
+def demo(
+    study: StudyName = "demo",
+    participants_per_group: ParticipantsPerGroup = 12,
+    seconds: SessionSeconds = 15.0,
+    seed: CohortSeed = 58,
+) -> State[Any]:
     """Render a study of two groups and run it.
 
     Parameters
@@ -62,7 +67,12 @@ def demo(study: str = "demo", participants_per_group: int = 12, seconds: float =
     seed
         Seed of the cohort.
     """
-    render_all(study, participants_per_group, seconds, seed)
-    run = open_run("demo", study, "", [], weights=True)
-    run_all(run, before_report=lambda: recover_all(run, seconds))
-    return run.close()
+    return conduct(
+        "demo",
+        study,
+        "",
+        [],
+        lambda run: run_all(run, before_report=lambda: recover_all(run, seconds)),
+        prepare=lambda folder: do_step("render", lambda: render_all(folder, participants_per_group, seconds, seed)),
+        weights=True,
+    )

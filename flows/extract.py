@@ -7,29 +7,28 @@ from uuid import UUID
 
 from prefect import State, flow, task
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
-from prefect.cache_policies import NO_CACHE
 from prefect.futures import PrefectFuture
-from prefect.states import Failed
-from prefect.task_runners import ThreadPoolTaskRunner
 
-from flows.runs import Run, open_run
-from tasks.errors import ExitCode, FacetraceError
-from tasks.extraction_step import ExtractionJob, prepare_jobs, run_job
+from flows.disclosure import TASK_OPTIONS, WithheldError, withheld_errors
+from flows.parameters import EVERYBODY, ConfigName, Participants, StudyName
+from flows.runs import Run, conduct
+from flows.task_runners import make_runner
+from tasks.errors import ExitCode
+from tasks.extraction_jobs import ExtractionJob, prepare_jobs, run_job
+from tasks.interruption import stop_threads_on_interrupt
 from tasks.manifest import Outcome
 from tasks.progress import current_reporter, show_progress
+from tasks.provenance import describe_action
 from tasks.recordings import SessionVideo
 
 
-@task(name="extract recording", task_run_name="extract {label}", cache_policy=NO_CACHE)
-def extract_recording(label: str, job: ExtractionJob) -> Any:
+@task(name="extract recording", task_run_name="extract {label}", **TASK_OPTIONS)
+def extract_recording(label: str, job: ExtractionJob) -> Outcome:
     """Bring the frame table of one recording up to date; a recording that cannot be read fails alone."""
     del label
-    try:
-        run_job(job, progress=current_reporter())
-    except FacetraceError as error:
-        outcome = _outcome(job.video, "failed", str(error), error.exit_code)
-        return Failed(message="not extracted; the run log says why", data=outcome)
-    return _outcome(job.video, "ok")
+    with withheld_errors():
+        why = run_job(job, progress=current_reporter())
+    return Outcome(*job.video.key, "ok", action=describe_action(why))
 
 
 def extract_all(run: Run) -> None:
@@ -38,8 +37,8 @@ def extract_all(run: Run) -> None:
     if not jobs:
         return
     artifact = create_progress_artifact(progress=0.0, key="facetrace-extraction", description="Recordings extracted")
-    runner = ThreadPoolTaskRunner[Any](max_workers=run.checked.settings.run.workers)
-    with show_progress() as progress, runner:
+    # Innermost, because leaving the runner waits for its threads.
+    with show_progress() as progress, make_runner(run.checked.settings.run) as runner, stop_threads_on_interrupt():
         futures = [runner.submit(extract_recording, parameters={"label": job.video.label, "job": job}) for job in jobs]
         for done, (job, future) in enumerate(zip(jobs, futures, strict=True), start=1):
             run.manifest.add([_await_outcome(job.video, future)])
@@ -52,15 +51,13 @@ def _await_outcome(video: SessionVideo, future: PrefectFuture[Any]) -> Outcome:
     result = future.state.result(raise_on_failure=False)
     if isinstance(result, Outcome):
         return result
-    return _outcome(video, "failed", f"unexpected {type(result).__name__}: {result}", ExitCode.UNEXPECTED)
+    if isinstance(result, WithheldError):
+        return Outcome(*video.key, "failed", result.reason, result.exit_code)
+    return Outcome(*video.key, "failed", f"unexpected {type(result).__name__}", ExitCode.UNEXPECTED)
 
 
-def _outcome(video: SessionVideo, status: Any, reason: str = "", code: ExitCode = ExitCode.OK) -> Outcome:
-    return Outcome(video.participant_id, video.session, video.task, status, reason, code)
-
-
-@flow(name="extract")
-def extract(study: str = ".", config: str = "", participants: list[str] | None = None) -> State[Any]:
+@flow(name="extract", persist_result=False)
+def extract(study: StudyName, config: ConfigName = "", participants: Participants = EVERYBODY) -> State[Any]:
     """Bring the frame tables of a study up to date.
 
     Parameters
@@ -72,6 +69,4 @@ def extract(study: str = ".", config: str = "", participants: list[str] | None =
     participants
         Only these participants; empty for all.
     """
-    run = open_run("extract", study, config, participants or [], weights=True)
-    extract_all(run)
-    return run.close()
+    return conduct("extract", study, config, participants, extract_all, weights=True)

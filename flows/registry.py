@@ -6,9 +6,12 @@ from typing import Any, Final
 
 from prefect import Flow
 
+from flows.atypicality import atypicality
 from flows.classify import classify
 from flows.compare import compare
+from flows.export import export
 from flows.extract import extract
+from flows.imports import import_tables
 from flows.report import report
 from flows.study import study
 from flows.summarize import summarize
@@ -16,8 +19,11 @@ from flows.summarize import summarize
 FLOWS: Final[dict[str, Flow[..., Any]]] = {
     "study": study,
     "extract": extract,
+    "import": import_tables,
     "summarize": summarize,
     "classify": classify,
     "compare": compare,
+    "atypicality": atypicality,
+    "export": export,
     "report": report,
 }

@@ -6,7 +6,8 @@ from typing import Any
 
 from prefect import State, flow
 
-from flows.runs import Run, open_run
+from flows.parameters import ConfigName, StudyName
+from flows.runs import Run, conduct, on_existing_tables
 from tasks.progress import show_progress
 from tasks.report_step import write_reports
 
@@ -21,8 +22,8 @@ def report_all(run: Run) -> bool:
     return done
 
 
-@flow(name="report")
-def report(study: str = ".", config: str = "", participants: list[str] | None = None) -> State[Any]:
+@flow(name="report", persist_result=False)
+def report(study: StudyName, config: ConfigName = "") -> State[Any]:
     """Write the reports from the tables that exist.
 
     Parameters
@@ -31,10 +32,5 @@ def report(study: str = ".", config: str = "", participants: list[str] | None = 
         Study folder, relative to FACETRACE_STUDIES.
     config
         Settings file, relative to the study folder; empty for its config.yaml.
-    participants
-        Not used: the reports show every participant of the tables.
     """
-    run = open_run("report", study, config, participants or [])
-    run.note_existing_tables()
-    report_all(run)
-    return run.close()
+    return conduct("report", study, config, [], on_existing_tables(report_all))

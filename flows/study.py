@@ -1,4 +1,4 @@
-"""The nightly parent: check, extract, summarize, classify, compare, report."""
+"""The nightly parent: check, extract, summarize, classify, compare, atypicality, report."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from typing import Any
 
 from prefect import State, flow
 
+from flows.atypicality import atypicality_all
 from flows.classify import classify_all
 from flows.compare import compare_all
 from flows.extract import extract_all
+from flows.parameters import EVERYBODY, ConfigName, Participants, StudyName
 from flows.report import report_all
-from flows.runs import Run, open_run
+from flows.runs import Run, conduct
 from flows.summarize import summarize_all
 
 
@@ -21,13 +23,14 @@ def run_all(run: Run, *, before_report: Callable[[], None] | None = None) -> Non
     if run.manifest.count("ok") and summarize_all(run):
         classify_all(run)
         compare_all(run)
+        atypicality_all(run)
         if before_report is not None:
             before_report()
     report_all(run)
 
 
-@flow(name="study")
-def study(study: str = ".", config: str = "", participants: list[str] | None = None) -> State[Any]:
+@flow(name="study", persist_result=False)
+def study(study: StudyName, config: ConfigName = "", participants: Participants = EVERYBODY) -> State[Any]:
     """Run a study from its videos to its reports; only what changed is computed.
 
     Parameters
@@ -39,6 +42,4 @@ def study(study: str = ".", config: str = "", participants: list[str] | None = N
     participants
         Only these participants; empty for all.
     """
-    run = open_run("study", study, config, participants or [], weights=True)
-    run_all(run)
-    return run.close()
+    return conduct("study", study, config, participants, run_all, weights=True)

@@ -6,7 +6,8 @@ from typing import Any
 
 from prefect import State, flow
 
-from flows.runs import Run, open_run
+from flows.parameters import EVERYBODY, ConfigName, Participants, StudyName
+from flows.runs import Run, conduct, on_existing_tables
 from tasks.group_steps import update_features
 
 
@@ -17,15 +18,15 @@ def summarize_all(run: Run) -> bool:
         "summarize",
         lambda: update_features(
             checked.study.derivatives,
-            checked.frame_tables(),
+            run.frame_tables(),
             checked.study.participants_table(),
             settings=checked.settings.summarize,
         ),
     )
 
 
-@flow(name="summarize")
-def summarize(study: str = ".", config: str = "", participants: list[str] | None = None) -> State[Any]:
+@flow(name="summarize", persist_result=False)
+def summarize(study: StudyName, config: ConfigName = "", participants: Participants = EVERYBODY) -> State[Any]:
     """Summarize the frame tables that exist.
 
     Parameters
@@ -37,7 +38,4 @@ def summarize(study: str = ".", config: str = "", participants: list[str] | None
     participants
         Only these participants; empty for all.
     """
-    run = open_run("summarize", study, config, participants or [])
-    run.note_existing_tables()
-    summarize_all(run)
-    return run.close()
+    return conduct("summarize", study, config, participants, on_existing_tables(summarize_all))

@@ -57,7 +57,7 @@ class AttributeTrainingSettings:
     unit: str = "eesp"
     scale: float = 1.0
     recipe: TrainingRecipe = DEMO_RECIPE
-    n_validation: int = 600
+    n_validation: int = 2600
 
     @property
     def metadata(self) -> AttributeMetadata:

@@ -105,6 +105,26 @@ class RecordingName:
         return recorded, own, subject / f"{subject}_{shared}", PurePosixPath(shared)
 
 
+class OfRecording:
+    """Mixin of frozen classes that carry the labels of a recording: `participant_id`, `session`, `task`."""
+
+    __slots__ = ()
+
+    participant_id: str
+    session: str
+    task: str
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """`participant_id`, `session`, `task`."""
+        return self.participant_id, self.session, self.task
+
+    @property
+    def label(self) -> str:
+        """``sub-<id>[_ses-<id>]_task-<stimulus>``."""
+        return RecordingName(*self.key).stem
+
+
 def parse_video_name(name: str) -> RecordingName | None:
     """Take the name of a video apart; None where it does not follow the pattern.
 
@@ -137,6 +157,11 @@ class Derivatives:
     def of_study(cls, study_folder: Path) -> Derivatives:
         """The derivatives of a study folder."""
         return cls(study_folder / "derivatives" / PIPELINE)
+
+    @property
+    def study(self) -> Path:
+        """The study folder."""
+        return self.folder.parent.parent
 
     def frame_table(self, participant_id: str, session: str, task: str) -> Path:
         """Frame table of a recording."""

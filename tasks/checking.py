@@ -10,18 +10,20 @@ from typing import Final
 
 import pandas as pd
 
+from tasks.bids_names import bare_id
 from tasks.errors import ExitCode, FacetraceError, InvalidInputError, SettingsError, WeightsError
 from tasks.events import read_events
-from tasks.manifest import SKIPPED_NOT_ASKED, Outcome
+from tasks.manifest import SKIPPED_NOT_ASKED, SKIPPED_WITHDRAWN, Outcome
+from tasks.participants import read_participants
 from tasks.probing import TRIAGE_COLUMNS, VideoProbe, probe_study
 from tasks.problems import Problem, list_problems
 from tasks.provenance import Step, write_sidecar
-from tasks.recordings import SessionVideo
 from tasks.rendered import is_rendered
 from tasks.settings import Settings, read_settings
-from tasks.study import Study, read_study
+from tasks.study import Recording, Study, read_study
 from tasks.tables import write_table
 from tasks.weights import Weights, locate, refuse_demo_weights
+from tasks.withdrawal import read_withdrawn
 
 CONFIG_NAME: Final = "config.yaml"
 TRIAGE_VERSION: Final = 1
@@ -61,13 +63,15 @@ class CheckedStudy:
 
     @property
     def outcomes(self) -> list[Outcome]:
-        """Inputs that ended here: participants who failed a check or were not asked for."""
+        """Inputs that ended here: participants who failed a check, withdrew or were not asked for, and imported tables."""
         failed = [
             Outcome(name, "", "", "failed", reason, ExitCode.INVALID_INPUT)
             for name, reason in sorted(self.study.failed.items())
         ]
         skipped = [Outcome(name, "", "", "skipped", SKIPPED_NOT_ASKED) for name in self.study.not_chosen]
-        return failed + skipped
+        skipped += [Outcome(name, "", "", "skipped", SKIPPED_WITHDRAWN) for name in self.study.withdrawn]
+        imported = [Outcome(*item.key, "ok") for item in self.study.imported]
+        return failed + skipped + imported
 
     @property
     def exit_code(self) -> ExitCode:
@@ -75,7 +79,8 @@ class CheckedStudy:
         for error in self._fatal(needs_weights=True):
             return error.exit_code
         if self.study.failed:
-            return ExitCode.SOME_PARTICIPANTS_FAILED if self.study.videos else ExitCode.INVALID_INPUT
+            usable = self.study.videos or self.study.imported
+            return ExitCode.SOME_PARTICIPANTS_FAILED if usable else ExitCode.INVALID_INPUT
         return ExitCode.OK
 
     def raise_if_unusable(self, *, needs_weights: bool) -> None:
@@ -102,26 +107,25 @@ class CheckedStudy:
         detector, attributes = self.weights
         return detector, attributes
 
-    def frame_table(self, video: SessionVideo) -> Path:
+    def frame_table(self, video: Recording) -> Path:
         """Where the frame table of a recording stands."""
-        return self.study.derivatives.frame_table(video.participant_id, video.session, video.task)
+        return self.study.derivatives.frame_table(*video.key)
 
     def frame_tables(self) -> list[Path]:
-        """Frame tables of the recordings that can be analysed, as far as they exist."""
-        return [path for path in map(self.frame_table, self.study.videos) if path.exists()]
+        """Frame tables of the recordings that can be analysed, as far as they exist, and those that were imported."""
+        extracted = [path for path in map(self.frame_table, self.study.videos) if path.exists()]
+        return sorted([*extracted, *(item.path for item in self.study.imported)])
 
     def events(self) -> dict[tuple[str, str, str], pd.DataFrame]:
         """Stimulus segments of each recording that has some, by participant, session and task."""
-        return {
-            (video.participant_id, video.session, video.task): read_events(video.events_path)
-            for video in self.study.videos
-            if video.events_path is not None
-        }
+        found = self.study.recordings
+        return {item.key: read_events(item.events_path) for item in found if item.events_path is not None}
 
     def describe(self) -> Iterator[str]:
         """Lines for a terminal: what was found, and everything that is wrong."""
         participants = len(self.study.participants)
-        yield f"{participants} participants, {len(self.triage)} videos, {len(self.study.videos)} of them ready."
+        imported = f" {len(self.study.imported)} imported tables." if self.study.imported else ""
+        yield f"{participants} participants, {len(self.triage)} videos, {len(self.study.videos)} of them ready.{imported}"
         if self.settings_error is not None:
             yield from (f"error: {line}" for line in str(self.settings_error).splitlines())
         if self.problems:
@@ -158,7 +162,12 @@ def check_study(folder: Path, *, config: Path | None = None, participant_labels:
     study, problems = read_study(
         folder, tasks=settings.study.tasks, participant_labels=participant_labels or None, groups=groups
     )
-    probed = probe_study(study, problems, min_duration_s=settings.video.min_duration_s)
+    probed = probe_study(
+        study,
+        problems,
+        min_duration_s=settings.video.min_duration_s,
+        stall_timeout_s=settings.video.stall_timeout_s,
+    )
     rendered = {
         video.label: is_rendered(video.path, probed.probes[video.label].sha256)
         for video in study.videos
@@ -177,6 +186,40 @@ def check_study(folder: Path, *, config: Path | None = None, participant_labels:
         settings_error=settings_error,
         weights_error=weights_error,
     )
+
+
+def open_for_import(
+    folder: Path, *, config: Path | None = None, participant_labels: Sequence[str] = ()
+) -> CheckedStudy:
+    """Settings and participants of a study; videos are not looked at, because a study of imports may have none.
+
+    Parameters
+    ----------
+    folder
+        Study folder.
+    config
+        Settings; where None the study's own config.yaml, if it has one.
+    participant_labels
+        Only these participants; empty for all.
+
+    Raises
+    ------
+    FacetraceError
+        If the settings or participants.tsv cannot be used.
+    """
+    settings, settings_error = _read_settings(folder, config)
+    if not folder.is_dir():
+        raise InvalidInputError(f"Expected a study folder, got nothing at {folder.name}. Check the path.")
+    groups = (settings.study.positive_group, settings.study.comparison_group)
+    participants, descriptions, problems = read_participants(folder, groups=groups)
+    withdrawn = read_withdrawn(folder)
+    taking_part = tuple(person for person in participants if person.participant_id not in withdrawn)
+    chosen = {bare_id(label) for label in participant_labels}
+    left_out = tuple(item.participant_id for item in taking_part if chosen and item.participant_id not in chosen)
+    study = Study(folder, participants=taking_part, not_chosen=left_out, withdrawn=withdrawn, descriptions=descriptions)
+    checked = CheckedStudy(study, settings, tuple(problems), settings_error=settings_error)
+    checked.raise_if_unusable(needs_weights=False)
+    return checked
 
 
 def write_triage(checked: CheckedStudy) -> Path:
@@ -207,6 +250,8 @@ def _read_settings(folder: Path, config: Path | None) -> tuple[Settings, Setting
 def _find_weights(
     study: Study, settings: Settings, rendered: dict[str, bool]
 ) -> tuple[tuple[Weights, ...], WeightsError | None]:
+    if study.imported and not study.videos:
+        return (), None
     try:
         weights = (
             locate(settings.detection.weights, "detector"),

@@ -1,31 +1,33 @@
-"""Participant and frame tables -> tests of group differences: by attribute, and by action unit within each emotion."""
+"""Participant and frame tables -> tests of group differences: by attribute, by action unit and emotion, by combinations."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from features.emotions import EMOTION, SegmentStatistic, label_frames_by_segment, summarize_segments
 from features.facs import EMOTIONET_AUS
 from features.frame_table import Column
 from features.vector_58 import ATTRIBUTE_GROUPS, FEATURE_NAMES
 from stats.corrections import adjust_p_values
-from stats.group_tests import composite_score, mann_whitney, student_t
+from stats.group_tests import composite_score, student_t
 from tasks.classification import require_participants, select_included
-from tasks.errors import InvalidInputError
-from tasks.frame_sources import SESSION_KEY, FrameSource, SessionKey, describe_session, index_events, read_sessions
-from tasks.settings import CompareSettings
-
-_GROUP_COLUMNS: Final[tuple[Column, ...]] = (
-    Column("group_a", "string", "First group; differences and effect sizes are positive where it is higher"),
-    Column("group_b", "string", "Second group"),
-    Column("n_a", "int32", "Participants of the first group", low=0),
-    Column("n_b", "int32", "Participants of the second group", low=0),
+from tasks.combination_tests import compare_diversity, tabulate_complexity
+from tasks.emotion_columns import GROUP_COLUMNS
+from tasks.emotion_frames import collect_frames, order_emotions, rate_actions, read_emotions
+from tasks.emotion_tests import (
+    compare_emotion_frames,
+    compare_emotions,
+    describe_too_few,
+    model_emotions,
+    set_types,
 )
+from tasks.errors import InvalidInputError
+from tasks.frame_sources import FrameSource, SessionKey, index_events
+from tasks.settings import CompareSettings
 
 ATTRIBUTE_TEST_COLUMNS: Final[tuple[Column, ...]] = (
     Column(
@@ -34,7 +36,7 @@ ATTRIBUTE_TEST_COLUMNS: Final[tuple[Column, ...]] = (
         "Attribute, as one number a participant: the mean of its z-scored features",
         levels={name: f"{len(names)} features" for name, names in ATTRIBUTE_GROUPS.items()},
     ),
-    *_GROUP_COLUMNS,
+    *GROUP_COLUMNS,
     Column("mean_a", "float64", "Mean of the first group", "z-score"),
     Column("mean_b", "float64", "Mean of the second group", "z-score"),
     Column("t", "float64", "Student's t"),
@@ -48,26 +50,58 @@ ATTRIBUTE_TEST_COLUMNS: Final[tuple[Column, ...]] = (
 )
 """Data dictionary of ``desc-attributegroups_tests``."""
 
-EMOTION_TEST_COLUMNS: Final[tuple[Column, ...]] = (
-    Column("emotion", "string", "Emotion of the stimulus segment (trial_type of the events)"),
-    Column("signal", "string", "Action unit"),
-    *_GROUP_COLUMNS,
+READINGS: Final[dict[str, str]] = {
+    "composite": "one number a participant: the mean of its z-scored features (also desc-attributegroups_tests)",
+    "smallest": "each feature by itself; the smallest p, times the number of features (Bonferroni)",
+    "pooled": "all z-scored features of all participants as if each were a participant: pseudo-replicated",
+}
+"""What "the t-test of an attribute" of Li et al. (2019, figure 3c) may mean."""
+
+ATTRIBUTE_READING_COLUMNS: Final[tuple[Column, ...]] = (
+    Column("attribute_group", "string", "Attribute"),
+    Column("reading", "string", "How several features become one test", levels=READINGS),
+    *GROUP_COLUMNS,
+    Column("n_features", "int32", "Features of the attribute", low=1),
+    Column("feature", "string", "Feature with the smallest p, in that reading"),
+    Column("t", "float64", "Student's t, of that feature in the reading smallest"),
+    Column("df", "float64", "Degrees of freedom", low=0),
+    Column("p", "float64", "Two-sided p-value, in the reading smallest times the number of features", low=0, high=1),
     Column(
-        "mean_a", "float64", "Mean over participants of the first group of the share of frames with the unit active"
+        "p_bh", "float64", "Smallest p after Benjamini-Hochberg over the features; p in other readings", low=0, high=1
     ),
-    Column("mean_b", "float64", "The same for the second group"),
-    Column("u", "float64", "Mann-Whitney U, the smaller of the two", low=0),
-    Column("z", "float64", "Z as SPSS prints it, never positive", high=0),
-    Column("z_signed", "float64", "Z with a direction: positive where the first group is higher"),
-    Column("p", "float64", "Two-sided p-value", low=0, high=1),
-    Column("p_bh", "float64", "p adjusted for the units within the emotion (Benjamini-Hochberg)", low=0, high=1),
-    Column("p_bh_all", "float64", "p adjusted for all units and emotions (Benjamini-Hochberg)", low=0, high=1),
-    Column("rank_biserial", "float64", "Rank-biserial correlation", "correlation", -1, 1),
-    Column("ci_low", "float64", "Lower end of the 95 % interval of rank_biserial", "correlation", -1, 1),
-    Column("ci_high", "float64", "Upper end of the 95 % interval of rank_biserial", "correlation", -1, 1),
+    Column("pseudo_replicated", "bool", "Whether the reading counts a participant more than once"),
     Column("note", "string", "Why there is no number, or what to mind"),
 )
-"""Data dictionary of ``desc-emotionaus_tests``."""
+"""Data dictionary of ``desc-attributereadings_tests``."""
+
+
+class Comparison(NamedTuple):
+    """Tables of `compare_groups`.
+
+    Attributes
+    ----------
+    attribute_groups, attribute_readings
+        ``desc-attributegroups_tests``, ``desc-attributereadings_tests``.
+    emotion_aus
+        ``desc-emotionaus_tests``: over participants.
+    emotion_rates
+        ``desc-emotionrates_participants``.
+    emotion_frames
+        ``desc-emotionframes_tests``: over frames, as published, with what holds over participants.
+    emotion_models
+        ``desc-emotionmodels_tests``.
+    complexity, diversity
+        ``desc-combinations_complexity``, ``desc-combinations_tests``.
+    """
+
+    attribute_groups: pd.DataFrame
+    emotion_aus: pd.DataFrame
+    attribute_readings: pd.DataFrame
+    emotion_rates: pd.DataFrame
+    emotion_frames: pd.DataFrame
+    emotion_models: pd.DataFrame
+    complexity: pd.DataFrame
+    diversity: pd.DataFrame
 
 
 def compare_groups(
@@ -79,8 +113,8 @@ def compare_groups(
     group_a: str = "ASD",
     group_b: str = "TD",
     activation_threshold: float = 0.5,
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Test the differences between two groups at the level of participants.
+) -> Comparison:
+    """Test the differences between two groups.
 
     Parameters
     ----------
@@ -90,7 +124,7 @@ def compare_groups(
         Frame tables or their files.
     events
         Stimulus segments: one table with `participant_id`, `session` and `task` beside `onset`, `duration` (seconds) and
-        `trial_type`, or a mapping from session to such a table. Sessions without events do not count for emotions.
+        `trial_type`, or a mapping from session to such a table. Sessions without events do not count for emotions of the stimulus.
     settings
         Section `compare` of the settings; the defaults where None.
     group_a, group_b
@@ -100,10 +134,7 @@ def compare_groups(
 
     Returns
     -------
-    attribute_groups : DataFrame
-        ``desc-attributegroups_tests``, see `compare_attributes`.
-    emotion_aus : DataFrame
-        ``desc-emotionaus_tests``, see `compare_emotions`.
+    Comparison
 
     Raises
     ------
@@ -115,23 +146,132 @@ def compare_groups(
     chosen = settings or CompareSettings()
     rows = select_included(features, group_a, group_b)
     require_participants(features, rows, chosen.min_participants_per_group, group_a, group_b)
-    attributes = compare_attributes(
-        average_sessions(rows, FEATURE_NAMES),
-        group_a=group_a,
-        group_b=group_b,
-        min_participants=chosen.min_participants_per_group,
+    covariates = code_covariates(rows, chosen.covariates)
+    people = average_sessions(rows, FEATURE_NAMES)
+    sessions = read_emotions(
+        frame_tables, events, rows, signals=EMOTIONET_AUS, source=chosen.emotion,
+        vote_threshold=chosen.vote_threshold, activation_threshold=activation_threshold,
+    )  # fmt: skip
+    frames = collect_frames(sessions, threshold=activation_threshold)
+    order = order_emotions(index_events(events).values()) if chosen.emotion == "segment" else []
+    by_emotion = compare_frames_of_emotions(
+        frames, chosen, signals=EMOTIONET_AUS, covariates=covariates, group_a=group_a, group_b=group_b, order=order,
+        circular=chosen.emotion == "vote",
+    )  # fmt: skip
+    attributes = {"group_a": group_a, "group_b": group_b, "min_participants": chosen.min_participants_per_group}
+    return Comparison(
+        compare_attributes(people, **attributes),  # type: ignore[arg-type]
+        by_emotion["emotion_aus"],
+        compare_attribute_readings(people, **attributes),  # type: ignore[arg-type]
+        **{name: table for name, table in by_emotion.items() if name != "emotion_aus"},
     )
-    rates = summarize_emotions(
-        frame_tables,
-        events,
-        rows,
-        min_frames=chosen.min_segment_frames,
-        threshold=activation_threshold,
-    )
-    emotions = compare_emotions(
-        rates, group_a=group_a, group_b=group_b, min_participants=chosen.min_participants_per_group
-    )
-    return attributes, emotions
+
+
+def compare_frames_of_emotions(
+    frames: pd.DataFrame,
+    settings: CompareSettings,
+    *,
+    signals: Sequence[str],
+    covariates: pd.DataFrame | None = None,
+    group_a: str = "ASD",
+    group_b: str = "TD",
+    order: Sequence[str] = (),
+    circular: bool = False,
+    combinations_of: pd.DataFrame | None = None,
+) -> dict[str, pd.DataFrame]:
+    """Make all tests by emotion from frames with codes of actions, whether a network's or experts'.
+
+    Parameters
+    ----------
+    frames
+        One row a frame: `participant_id`, `session`, `task`, `group`, `emotion` and codes of the signals.
+    settings
+        Section `compare` of the settings.
+    signals
+        Actions to test.
+    covariates
+        One row a participant, index `participant_id`, numbers.
+    group_a, group_b
+        The two groups.
+    order
+        Emotions in the order of tables; others follow.
+    circular
+        Whether action units had a say in the emotion of a frame.
+    combinations_of
+        The same frames with laterality codes, for combinations; `frames` where None.
+
+    Returns
+    -------
+    dict
+        Name of each table by emotion in `Comparison` -> the table.
+    """
+    groups = {"group_a": group_a, "group_b": group_b}
+    rates = rate_actions(frames, signals, min_frames=settings.min_segment_frames, order=order)
+    tests = compare_emotions(
+        rates, **groups, min_participants=settings.min_participants_per_group, signals=signals, settings=settings,
+        circular=circular,
+    )  # fmt: skip
+    coded = frames if combinations_of is None else combinations_of
+    in_groups = coded[coded["group"].isin([group_a, group_b])]
+    complexity = tabulate_complexity(in_groups, signals, confidence_level=settings.confidence_level)
+    return {
+        "emotion_aus": tests,
+        "emotion_rates": _mark_counted(rates, signals, settings.min_segment_frames),
+        "emotion_frames": compare_emotion_frames(frames, tests, settings, signals=signals, **groups, circular=circular),
+        "emotion_models": model_emotions(
+            frames, settings, signals=signals, covariates=covariates, **groups, circular=circular
+        ),
+        "complexity": complexity,
+        "diversity": compare_diversity(in_groups, signals, settings, **groups),
+    }
+
+
+def _mark_counted(rates: pd.DataFrame, signals: Sequence[str], min_frames: int) -> pd.DataFrame:
+    counts = rates[list(signals)].notna().all(axis=1).astype(bool)
+    table = rates.astype({"n_valid": "int32"} if len(rates) else {})
+    table.insert(4, "counts", counts)
+    table.insert(5, "note", np.where(counts, "", f"fewer than {min_frames} valid frames in every session"))
+    return table
+
+
+def code_covariates(rows: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame | None:
+    """Code covariates of participants as numbers.
+
+    Parameters
+    ----------
+    rows
+        One row a session: `participant_id` and the covariates, which a participant has the same in all of them.
+    names
+        Covariates; text becomes a column of 0 and 1 for each category but the first.
+
+    Returns
+    -------
+    DataFrame or None
+        Index `participant_id`; None without covariates. Null where a covariate is missing.
+
+    Raises
+    ------
+    InvalidInputError
+        If a covariate is not a column of participants.tsv.
+    """
+    if not names:
+        return None
+    absent = [name for name in names if name not in rows]
+    if absent:
+        raise InvalidInputError(
+            f"Expected the covariates {', '.join(names)} in participants.tsv; missing are {', '.join(absent)}. Add them, or take "
+            "them out of compare.covariates."
+        )
+    people = rows.groupby("participant_id", sort=True)[list(names)].first()
+    parts = []
+    for name in names:
+        column = people[name]
+        if pd.api.types.is_numeric_dtype(column):
+            parts.append(column.astype("float64").to_frame())
+        else:
+            coded = pd.get_dummies(column.astype("str"), prefix=name, drop_first=True, dtype="float64")
+            parts.append(coded.where(column.notna(), axis=0))
+    return pd.concat(parts, axis=1)
 
 
 def average_sessions(rows: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
@@ -180,7 +320,7 @@ def compare_attributes(
         record: dict[str, object] = {
             "attribute_group": attribute,
             **_describe_groups(group_a, group_b, int(is_a.sum()), int((~is_a).sum())),
-            "note": _too_few(int(is_a.sum()), int((~is_a).sum()), min_participants),
+            "note": describe_too_few(int(is_a.sum()), int((~is_a).sum()), min_participants),
         }
         if not record["note"]:
             composite = composite_score(in_test[list(names)]).to_numpy()
@@ -193,176 +333,68 @@ def compare_attributes(
         records.append(record)
     table = pd.DataFrame(records, columns=[column.name for column in ATTRIBUTE_TEST_COLUMNS])
     table["p_bh"] = adjust_p_values(table["p"])
-    return _set_types(table, ATTRIBUTE_TEST_COLUMNS)
+    return set_types(table, ATTRIBUTE_TEST_COLUMNS)
 
 
-def summarize_emotions(
-    frame_tables: Iterable[FrameSource],
-    events: pd.DataFrame | Mapping[SessionKey, pd.DataFrame],
-    sessions: pd.DataFrame,
-    *,
-    signals: Sequence[str] = EMOTIONET_AUS,
-    statistic: SegmentStatistic = "active",
-    threshold: float = 0.5,
-    min_frames: int = 12,
+def compare_attribute_readings(
+    people: pd.DataFrame, *, group_a: str = "ASD", group_b: str = "TD", min_participants: int = 3
 ) -> pd.DataFrame:
-    """Summarise what each participant's face did in each emotion.
+    """Test each attribute of Li et al. (2019, figure 3c) in the three ways that the paper may mean.
 
     Parameters
     ----------
-    frame_tables
-        Frame tables or their files.
-    events
-        Stimulus segments, as in `compare_groups`.
-    sessions
-        Sessions to use: `participant_id`, `session`, `task`, `group`.
-    signals
-        Signals to summarise.
-    statistic
-        ``active``: share of valid frames above `threshold`; ``mean``: mean over valid frames.
-    threshold
-        Threshold of ``active``.
-    min_frames
-        Valid frames that an emotion needs in a session; with fewer the session does not count there.
-
-    Returns
-    -------
-    DataFrame
-        One row a participant and emotion, emotions in the order of the stimulus: `participant_id`, `group`, `emotion`,
-        `n_valid` (frames, all sessions), and the signals (float64), averaged over sessions; null where no session has
-        enough frames.
-
-    Raises
-    ------
-    InvalidInputError
-        If events of a session cannot be read; the message names the session.
-    """
-    by_session = index_events(events)
-    groups = {
-        (str(row[0]), str(row[1]), str(row[2])): row[3]
-        for row in sessions[[*SESSION_KEY, "group"]].astype("str").fillna("").itertuples(index=False)
-    }
-    parts = []
-    for key, frames in read_sessions(frame_tables, only=("time_s", "valid", *signals)):
-        if key not in groups or key not in by_session:
-            continue
-        try:
-            emotions = label_frames_by_segment(frames, by_session[key])
-            part = summarize_segments(
-                frames, emotions, signals=signals, statistic=statistic, threshold=threshold, min_frames=min_frames
-            )
-        except ValueError as error:
-            raise InvalidInputError(f"Events of {describe_session(key)}: {error}") from error
-        parts.append(part.reset_index().assign(participant_id=key[0], group=groups[key]))
-    columns = ["participant_id", "group", EMOTION, "n_valid", *signals]
-    if not parts:
-        return pd.DataFrame(columns=columns)
-    table = pd.concat(parts, ignore_index=True)
-    by_person = table.groupby(["participant_id", "group", EMOTION], sort=False)
-    rates = pd.concat([by_person["n_valid"].sum(), by_person[list(signals)].mean()], axis=1).reset_index()
-    rank = {name: position for position, name in enumerate(order_emotions(by_session.values()))}
-    rates["rank"] = rates[EMOTION].map(rank)
-    return rates.sort_values(["rank", "participant_id"], ignore_index=True)[columns]
-
-
-def order_emotions(events: Iterable[pd.DataFrame]) -> list[str]:
-    """List emotions in the order in which stimuli show them.
-
-    Parameters
-    ----------
-    events
-        Events of sessions: `onset` and `trial_type`.
-
-    Returns
-    -------
-    list of str
-    """
-    order: dict[str, None] = {}
-    for table in events:
-        names = table.sort_values("onset", kind="stable")["trial_type"].dropna()
-        order |= dict.fromkeys(str(name) for name in names)
-    return list(order)
-
-
-def compare_emotions(
-    rates: pd.DataFrame,
-    *,
-    group_a: str = "ASD",
-    group_b: str = "TD",
-    min_participants: int = 3,
-    signals: Sequence[str] = EMOTIONET_AUS,
-) -> pd.DataFrame:
-    """Test each signal in each emotion by Mann-Whitney over participants.
-
-    Parameters
-    ----------
-    rates
-        One row a participant and emotion, from `summarize_emotions`; rows with nulls do not count.
+    people
+        One row a participant: `group` and the 58 features.
     group_a, group_b
         The two groups.
     min_participants
-        Participants that each group needs in an emotion; otherwise the row has no number and `note` says why.
-    signals
-        Signals to test.
+        Participants that each group needs.
 
     Returns
     -------
     DataFrame
-        ``desc-emotionaus_tests``: one row an emotion and signal.
-
-    Notes
-    -----
-    Hugging Rain Man (Ji et al., 2025) makes this test over frames, which counts each child thousands of times; here a
-    child counts once.
+        ``desc-attributereadings_tests``: one row an attribute and reading, see `READINGS`. Published p-values are .223 (AU), .007
+        (arousal), .001 (valence) and .006 (expression).
     """
-    records: list[dict[str, object]] = []
-    for emotion in pd.unique(rates[EMOTION]):
-        shown = rates[(rates[EMOTION] == emotion) & rates[list(signals)].notna().all(axis=1)]
-        a = shown.loc[shown["group"] == group_a, list(signals)].astype(np.float64)
-        b = shown.loc[shown["group"] == group_b, list(signals)].astype(np.float64)
-        records += _test_emotion(
-            str(emotion), a, b, _describe_groups(group_a, group_b, len(a), len(b)), min_participants
-        )
-    table = pd.DataFrame(records, columns=[column.name for column in EMOTION_TEST_COLUMNS])
-    table["p_bh_all"] = adjust_p_values(table["p"])
-    table["p_bh"] = table.groupby("emotion", sort=False, group_keys=False)["p"].transform(adjust_p_values)
-    return _set_types(table, EMOTION_TEST_COLUMNS)
+    in_test = people[people["group"].isin([group_a, group_b])]
+    is_a = (in_test["group"] == group_a).to_numpy()
+    too_few = describe_too_few(int(is_a.sum()), int((~is_a).sum()), min_participants)
+    records = []
+    for attribute, names in ATTRIBUTE_GROUPS.items():
+        values = in_test[list(names)].astype(np.float64)
+        for reading in READINGS:
+            record: dict[str, object] = {
+                "attribute_group": attribute, "reading": reading, "n_features": len(names), "feature": "",
+                **_describe_groups(group_a, group_b, int(is_a.sum()), int((~is_a).sum())),
+                "pseudo_replicated": reading == "pooled", "note": too_few,
+            }  # fmt: skip
+            records.append(record if too_few else record | _read_attribute(values, is_a, reading))
+    table = pd.DataFrame(records, columns=[column.name for column in ATTRIBUTE_READING_COLUMNS])
+    return set_types(table, ATTRIBUTE_READING_COLUMNS)
 
 
-def _test_emotion(
-    emotion: str, a: pd.DataFrame, b: pd.DataFrame, groups: dict[str, object], min_participants: int
-) -> list[dict[str, object]]:
-    note = _too_few(len(a), len(b), min_participants)
-    means: dict[str, npt.NDArray[np.float64]] = {}
-    if not note:
-        test = mann_whitney(a, b)
-        names = ("u", "z", "z_signed", "p", "rank_biserial", "ci_low", "ci_high")
-        means = {"mean_a": a.mean().to_numpy(), "mean_b": b.mean().to_numpy()}
-        means |= {name: getattr(test, name).to_numpy() for name in names}
-    together = pd.concat([a, b])
-    constant = (together.min() == together.max()).to_dict()
-    return [
-        {
-            "emotion": emotion,
-            "signal": signal,
-            **groups,
-            **{name: float(values[position]) for name, values in means.items()},
-            "note": note or ("the same value in all participants" if constant[signal] else ""),
-        }
-        for position, signal in enumerate(a.columns)
-    ]
+def _read_attribute(values: pd.DataFrame, is_a: npt.NDArray[np.bool_], reading: str) -> dict[str, object]:
+    if reading == "smallest":
+        a, b = values[is_a], values[~is_a]
+        tests = {str(name): student_t(a[name], b[name]) for name in values}
+        p = pd.Series({name: test.p for name, test in tests.items()})
+        if p.isna().all():
+            return {"note": "no variation within the groups"}
+        best = str(p.idxmin())
+        smallest = min(float(p[best]) * int(p.notna().sum()), 1.0)
+        adjusted = float(adjust_p_values(p).min())
+        return {"feature": best, "t": tests[best].t, "df": tests[best].df, "p": smallest, "p_bh": adjusted}
+    if reading == "composite":
+        composite = composite_score(values).to_numpy()
+        test = student_t(composite[is_a], composite[~is_a])
+    else:
+        spread = values.std().where(lambda sd: sd > 0, 1.0)
+        scores = ((values - values.mean()) / spread).to_numpy()
+        test = student_t(scores[is_a].ravel(), scores[~is_a].ravel())
+    if np.isnan(test.t):
+        return {"note": "no variation within the groups"}
+    return {"t": test.t, "df": test.df, "p": test.p, "p_bh": test.p}
 
 
 def _describe_groups(group_a: str, group_b: str, n_a: int, n_b: int) -> dict[str, object]:
     return {"group_a": group_a, "group_b": group_b, "n_a": n_a, "n_b": n_b}
-
-
-def _too_few(n_a: int, n_b: int, min_participants: int) -> str:
-    if min(n_a, n_b) >= min_participants:
-        return ""
-    return f"too few participants: {n_a} and {n_b}, {min_participants} are needed in each group"
-
-
-def _set_types(table: pd.DataFrame, columns: Sequence[Column]) -> pd.DataFrame:
-    names = {"string": "str", "int32": "int32", "float64": "float64"}
-    return table.astype({column.name: names[column.dtype] for column in columns})

@@ -14,6 +14,7 @@ import numpy as np
 
 from tasks.frame_clock import FrameClock, open_container
 from tasks.pictures import FirstPicture, Pictures, is_damaged
+from tasks.pipelining import beat
 
 CLOCK_TOLERANCE_S: Final = 1e-3
 """Seconds by which decord's timestamps may differ from the clock."""
@@ -54,13 +55,13 @@ def check_decord(
             return "the file holds several video streams"
     if clock.source != "pts":
         return "the container stores no presentation timestamps"
+    # Before decord opens it: an old decoder need not meet damage that a new one reports.
+    if is_damaged(path, clock, threads=threads):
+        return "the file is damaged"
     try:
-        reason = _compare_with_decord(path, clock, first, width=width, height=height, threads=threads)
+        return _compare_with_decord(path, clock, first, width=width, height=height, threads=threads)
     except _decord_errors() as error:
-        reason = f"decord failed ({type(error).__name__})"
-    if reason is None and is_damaged(path, clock, threads=threads):
-        reason = "the file is damaged"
-    return reason
+        return f"decord failed ({type(error).__name__})"
 
 
 def _compare_with_decord(
@@ -107,7 +108,9 @@ def read_with_decord(path: Path, *, width: int, height: int, threads: int, n_fra
         video = _open_decord(path, width=width, height=height, threads=threads)
         for index in range(n_frames):
             # One by one: `get_batch` held two to four times the memory of a batch and was slower.
-            yield index, video.next().asnumpy()
+            picture = video.next().asnumpy()
+            beat()
+            yield index, picture
     except _decord_errors():
         return
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from itertools import cycle
 from pathlib import Path
 
 import numpy as np
@@ -20,11 +21,30 @@ from features.faces.evaluation import DetectionScore, score_detections
 from features.faces.postprocessing import Detections
 from features.faces.retinaface import build_network, find_spec
 from features.faces.training import DetectionLoss, LabelledImages, initialise_weights, train_detector
-from features.faces.training_crops import MIN_VISIBLE, LabelledScene, crop_scenes
+from features.faces.training_crops import MAX_FACE_PX, MIN_FACE_PX, MIN_VISIBLE, LabelledScene, crop_scenes
 from tasks.errors import InvalidInputError
 from tasks.progress import Reporter, silent
 from tasks.provenance import write_atomic
 from tasks.rendered_scenes import read_shard
+
+
+@dataclass(frozen=True)
+class CropPlan:
+    """Crops of one kind.
+
+    Attributes
+    ----------
+    n
+        Crops in a batch.
+    size
+        Side of the square crops, pixels.
+    face_px
+        Smallest and largest longer side of the face that a crop is cut around, pixels.
+    """
+
+    n: int
+    size: int
+    face_px: tuple[float, float] = (MIN_FACE_PX, MAX_FACE_PX)
 
 
 @dataclass(frozen=True)
@@ -35,10 +55,8 @@ class DetectorPhase:
     ----------
     n_steps
         Number of updates.
-    batch_size
-        Crops an update.
-    crop_size
-        Side of the square crops in pixels.
+    crops
+        What the batches hold, in turn.
     learning_rate
         Highest rate of the one-cycle schedule.
     landmark_weight
@@ -46,8 +64,7 @@ class DetectorPhase:
     """
 
     n_steps: int
-    batch_size: int
-    crop_size: int
+    crops: tuple[CropPlan, ...]
     learning_rate: float
     landmark_weight: float = 1.0
 
@@ -61,15 +78,21 @@ class DetectorTrainingSettings:
     architecture
         A name of `features.faces.retinaface`.
     phases
-        Run one after the other: large crops first, then many small ones that press on the landmarks.
+        Run one after the other: large crops first, which teach background, then many small ones that press on the landmarks.
     seed
         Settles initial weights, order of scenes and crops.
     """
 
     architecture: str = "retinaface-mobilenet0.25"
     phases: tuple[DetectorPhase, ...] = (
-        DetectorPhase(n_steps=2000, batch_size=24, crop_size=256, learning_rate=4e-3),
-        DetectorPhase(n_steps=2800, batch_size=32, crop_size=160, learning_rate=3e-3, landmark_weight=5.0),
+        DetectorPhase(2000, (CropPlan(24, 256),), learning_rate=4e-3),
+        DetectorPhase(2800, (CropPlan(32, 160),), learning_rate=3e-3, landmark_weight=5.0),
+        DetectorPhase(
+            4400,
+            (*[CropPlan(64, 112, (24, 100))] * 3, CropPlan(24, 176, (60, 160))),
+            learning_rate=3e-3,
+            landmark_weight=10.0,
+        ),
     )
     seed: int = 20190101
 
@@ -136,14 +159,17 @@ def train_detector_weights(
 def sample_batches(shards: list[Path], phase: DetectorPhase, *, seed: int) -> Iterator[LabelledImages]:
     """Random crops without end: shards in random order, the scenes of each shuffled, each scene once a round."""
     rng = np.random.default_rng(seed)
+    plans = cycle(phase.crops)
+    plan = next(plans)
     pending: list[LabelledScene] = []
     while True:
         for index in rng.permutation(len(shards)):
             fresh = list(read_shard(shards[index]))
             pending += [fresh[i] for i in rng.permutation(len(fresh))]
-            while len(pending) >= phase.batch_size:
-                batch = [pending.pop() for _ in range(phase.batch_size)]
-                yield crop_scenes(batch, size=phase.crop_size, rng=rng)
+            while len(pending) >= plan.n:
+                batch = [pending.pop() for _ in range(plan.n)]
+                yield crop_scenes(batch, size=plan.size, rng=rng, face_px=plan.face_px)
+                plan = next(plans)
 
 
 def evaluate_detector(detector: FaceDetector, shards: list[Path], *, batch_size: int = 16) -> DetectionScore:

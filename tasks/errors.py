@@ -37,6 +37,24 @@ class InvalidInputError(FacetraceError):
     exit_code = ExitCode.INVALID_INPUT
 
 
+class StalledError(InvalidInputError):
+    """A recording of which nothing more could be read, though no error was reported."""
+
+
+class OutputError(FacetraceError):
+    """An output that cannot be written: the disk is full, the folder is read-only."""
+
+
+class StudyBusyError(FacetraceError):
+    """Another run is at work on the study."""
+
+
+class RunInterruptedError(FacetraceError):
+    """The run was interrupted by its user or by the system."""
+
+    exit_code = ExitCode.INTERRUPTED
+
+
 class SomeParticipantsFailed(FacetraceError):  # noqa: N818  (the name of the Prefect state, fixed by the design)
     """The run finished; some participants failed."""
 

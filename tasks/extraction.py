@@ -8,7 +8,7 @@ batches apart, so memory does not depend on the length of the recording.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,18 +27,17 @@ from features.faces.postprocessing import Detections
 from features.faces.quality import brightness, sharpness
 from features.faces.target import TargetTracker
 from features.frame_table import BOX, LANDMARKS, POSE, columns, empty_rows
-from tasks.pipelining import prefetch
+from tasks.errors import InvalidInputError
+from tasks.interruption import raise_if_interrupted
+from tasks.pipelining import Watch, prefetch
 from tasks.progress import Reporter, silent
 from tasks.provenance import Step, sha256_file, write_sidecar
 from tasks.recordings import SessionVideo
 from tasks.reference_faces import ReferenceFace
-from tasks.settings import AttributeSettings, DetectionSettings, QualitySettings, TargetSettings, VideoSettings
+from tasks.step_plans import ExtractionSettings
 from tasks.tables import frame_table_writer
 from tasks.videos import FrameBatch, VideoReader
 from tasks.weights import Weights
-
-CODE_VERSION: Final = 1
-"""Raised when a change here or in `features.faces` or `features.attributes` changes frame tables."""
 
 LOW_SCORE_FLOOR: Final = 0.5
 """Faces that score between this and detection.confidence make a frame ``low_score`` instead of ``no_face``. The real recording
@@ -49,26 +48,6 @@ QUALITY_CROP: Final = 224
 
 BOX_CROP: Final = 512
 """Side in pixels of the crop of mode ``box``, as in Hugging Rain Man."""
-
-
-@dataclass(frozen=True)
-class ExtractionSettings:
-    """The sections that extraction uses."""
-
-    video: VideoSettings
-    detection: DetectionSettings
-    target: TargetSettings
-    quality: QualitySettings
-    attributes: AttributeSettings
-
-    def deciding(self) -> dict[str, Any]:
-        """The settings that decide the frame table, as JSON values."""
-        return {
-            "video.reader": self.video.reader,
-            **{f"detection.{name}": value for name, value in self.detection.model_dump(mode="json").items()},
-            **{f"target.{name}": value for name, value in self.target.model_dump(mode="json").items()},
-            **{f"quality.{name}": value for name, value in self.quality.model_dump(mode="json").items()},
-        }
 
 
 @dataclass(frozen=True)
@@ -91,24 +70,6 @@ class _Measured:
     crops: NDArray[np.uint8]
 
 
-def extraction_step(
-    video: SessionVideo,
-    *,
-    video_sha256: str,
-    settings: ExtractionSettings,
-    weights: tuple[Weights, ...],
-    reference_files: Sequence[Path] = (),
-) -> Step:
-    """What decides the frame table of a recording."""
-    return Step(
-        name="extract",
-        code_version=CODE_VERSION,
-        settings=settings.deciding(),
-        inputs={video.label: video_sha256, **{path.name: sha256_file(path) for path in reference_files}},
-        weights={item.name: item.sha256 for item in weights},
-    )
-
-
 def extract_video(
     video: SessionVideo,
     *,
@@ -129,7 +90,7 @@ def extract_video(
     output
         Where the table goes.
     step
-        From `extraction_step`.
+        From `tasks.step_plans.plan_extraction`.
     settings
         Sections that this step uses.
     networks
@@ -149,23 +110,27 @@ def extract_video(
     Raises
     ------
     InvalidInputError
-        If the recording cannot be read at all.
+        If the recording cannot be read at all, stalls, or is another file when it was read than when it was checked.
+    OutputError
+        If the table cannot be written.
+    RunInterruptedError
+        If the run was interrupted.
     """
     started = datetime.now(UTC)
     reasons: Counter[str] = Counter()
     aus = networks.attributes.aus
-    with VideoReader(video.path, reader=settings.video.reader) as reader, frame_table_writer(output, aus) as writer:
+    reader = VideoReader(video.path, reader=settings.video.reader)
+    read = _read_frames(reader, video, sha256=step.inputs[video.label], n=settings.video.batch_frames)
+    watch = Watch(video.path.name, settings.video.stall_timeout_s)
+    with frame_table_writer(output, aus) as writer:
         measurer = FaceMeasurer(video, settings=settings, networks=networks, reference=reference)
-        total = len(reader.clock.times_s)
-        with (
-            prefetch(reader.batches(settings.video.batch_frames)) as batches,
-            prefetch(map(measurer.measure, batches)) as measured,
-        ):
+        with prefetch(read, watch=watch) as batches, prefetch(map(measurer.measure, batches)) as measured:
             for item in measured:
+                raise_if_interrupted()
                 rows = _read_attributes(item, networks.attributes)
                 writer.append(rows)
                 reasons.update(rows["invalid_reason"])
-                progress(f"sub-{video.participant_id}", writer.n_rows, total)
+                progress(f"sub-{video.participant_id}", writer.n_rows, len(reader.clock))
         facts = {
             "n_frames": writer.n_rows,
             "frames_by_reason": dict(sorted(reasons.items())),
@@ -189,6 +154,22 @@ def extract_video(
         facts=facts,
     )
     return facts
+
+
+def _read_frames(reader: VideoReader, video: SessionVideo, *, sha256: str, n: int) -> Iterator[FrameBatch]:
+    """All of a recording, opened, read and hashed again in the thread that iterates."""
+    with reader:
+        yield from reader.batches(n)
+    if not video.path.is_file():
+        problem = "it was deleted"
+    elif sha256_file(video.path) != sha256:
+        problem = "its content changed, as when it is still being copied"
+    else:
+        return
+    raise InvalidInputError(
+        f"Expected {video.path.name} to stay as it is while it is read, but {problem}. Put the whole recording in its place, then "
+        "run again."
+    )
 
 
 class FaceMeasurer:

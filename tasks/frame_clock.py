@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.errors import InvalidInputError
+from tasks.pipelining import beat
 
 ClockSource = Literal["pts", "dts", "rate"]
 
@@ -171,6 +172,7 @@ def demux(container: Any, stream: Any) -> Iterator[Any]:
     for _ in range(_MAX_DEMUX_ERRORS):
         try:
             for packet in container.demux(stream):
+                beat()
                 if packet.size:
                     yield packet
         except av.error.FFmpegError:

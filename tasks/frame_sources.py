@@ -10,7 +10,7 @@ import pandas as pd
 
 from features.frame_table import KEY
 from tasks.errors import InvalidInputError
-from tasks.tables import read_table
+from tasks.tables import column_names, read_table
 
 SessionKey = tuple[str, str, str]
 """`participant_id`, `session`, `task`; the session is empty where a study has one a participant."""
@@ -22,7 +22,9 @@ FrameSource = pd.DataFrame | Path
 """A frame table, or the Parquet file that holds it."""
 
 
-def read_sessions(sources: Iterable[FrameSource], *, only: Sequence[str]) -> Iterator[tuple[SessionKey, pd.DataFrame]]:
+def read_sessions(
+    sources: Iterable[FrameSource], *, only: Sequence[str], optional: Sequence[str] = ()
+) -> Iterator[tuple[SessionKey, pd.DataFrame]]:
     """Yield the sessions of frame tables, one at a time, frames in order.
 
     Parameters
@@ -31,6 +33,8 @@ def read_sessions(sources: Iterable[FrameSource], *, only: Sequence[str]) -> Ite
         Frame tables, each of one or several sessions.
     only
         Columns to read beside the key.
+    optional
+        Columns to read where a table has them.
 
     Yields
     ------
@@ -44,12 +48,16 @@ def read_sessions(sources: Iterable[FrameSource], *, only: Sequence[str]) -> Ite
     """
     wanted = list(dict.fromkeys([*KEY, *only]))
     for source in sources:
-        frames = read_table(source, only=wanted) if isinstance(source, Path) else source
+        present = column_names(source) if isinstance(source, Path) else source.columns
+        taken = [*wanted, *(name for name in optional if name in present and name not in wanted)]
+        frames = (
+            read_table(source, only=[name for name in taken if name in present]) if isinstance(source, Path) else source
+        )
         absent = [name for name in wanted if name not in frames]
         if absent:
             raise InvalidInputError(f"Expected the columns {', '.join(absent)} in a frame table, but they are missing.")
         keys = frames[list(SESSION_KEY)].astype("str").fillna("")
-        for key, rows in frames[wanted].groupby([keys[name] for name in SESSION_KEY], sort=False, observed=True):
+        for key, rows in frames[taken].groupby([keys[name] for name in SESSION_KEY], sort=False, observed=True):
             participant_id, session, task = (str(part) for part in key)
             yield (participant_id, session, task), rows.sort_values("frame")
 

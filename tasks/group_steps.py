@@ -2,33 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import pandas as pd
 
 from features.synthetic.planted_effects import PLANTED_EFFECTS, population_values
 from features.synthetic.sessions import default_script
+from features.vector_58 import SIGNALS
 from tasks.bids_names import Derivatives
 from tasks.classification import PERFORMANCE_COLUMNS, PREDICTION_COLUMNS, classify_participants
-from tasks.comparison import ATTRIBUTE_TEST_COLUMNS, EMOTION_TEST_COLUMNS, compare_groups
+from tasks.comparison import compare_groups
+from tasks.comparison_tables import describe_comparison
+from tasks.errors import InvalidInputError
 from tasks.planted_effects import PLANTED_EFFECT_COLUMNS, estimate_effects
 from tasks.progress import Reporter, silent
-from tasks.provenance import Step, read_sidecar, sha256_file
+from tasks.provenance import MISSING, find_damage, read_sidecar
 from tasks.settings import ClassifySettings, CompareSettings, StudySettings, SummarizeSettings
+from tasks.step_plans import (
+    SessionEvents,
+    plan_classification,
+    plan_comparison,
+    plan_features,
+    plan_planted_effects,
+)
 from tasks.steps import MadeTable, bring_up_to_date
 from tasks.summarize import participant_columns, summarize_participants
-from tasks.tables import read_table
-
-SUMMARIZE_VERSION: Final = 1
-CLASSIFY_VERSION: Final = 1
-COMPARE_VERSION: Final = 1
-PLANTED_VERSION: Final = 1
-"""Code versions: raised when a change moves the numbers of the step."""
-
-SessionEvents = Mapping[tuple[str, str, str], pd.DataFrame]
-"""(participant_id, session, task) -> stimulus segments."""
+from tasks.tables import column_names, read_table
 
 
 def update_features(
@@ -41,15 +42,10 @@ def update_features(
     str or None
         Why it was computed; None where it still held.
     """
-    output = derivatives.group_table("features", "participants")
-    step = Step(
-        "summarize",
-        SUMMARIZE_VERSION,
-        {f"summarize.{name}": value for name, value in settings.model_dump(mode="json").items()},
-        {**_hashes(frame_tables), "participants.tsv": hash_rows(participants)},
-    )
+    planned = plan_features(derivatives, frame_tables, participants, settings=settings)
 
     def compute() -> dict[str, MadeTable]:
+        require_whole(frame_tables)
         rows = summarize_participants(frame_tables, participants, settings)
         return {
             "features": MadeTable(
@@ -60,7 +56,7 @@ def update_features(
             )
         }
 
-    return bring_up_to_date({"features": output}, step, compute)
+    return bring_up_to_date(planned, compute)
 
 
 def update_classification(
@@ -78,13 +74,10 @@ def update_classification(
         If a group has too few participants.
     """
     features = derivatives.group_table("features", "participants")
-    outputs = {
-        "performance": derivatives.group_table("performance", "classifiers"),
-        "predictions": derivatives.group_table("predictions", "classifiers"),
-    }
-    step = Step("classify", CLASSIFY_VERSION, {**_section("classify", settings), **_groups(study)}, _hashes([features]))
+    planned = plan_classification(derivatives, settings=settings, study=study)
 
     def compute() -> dict[str, MadeTable]:
+        require_whole([features])
         performance, predictions = classify_participants(
             read_table(features),
             settings,
@@ -105,7 +98,7 @@ def update_classification(
             ),
         }
 
-    return bring_up_to_date(outputs, step, compute)
+    return bring_up_to_date(planned, compute)
 
 
 def update_comparison(
@@ -117,46 +110,24 @@ def update_comparison(
     study: StudySettings,
     summarize: SummarizeSettings,
 ) -> str | None:
-    """Bring the tests of group differences up to date: by attribute group, and by action unit and emotion."""
+    """Bring the tests of group differences up to date: by attribute group, by action unit and emotion, by combinations."""
     features = derivatives.group_table("features", "participants")
-    outputs = {
-        "attribute_groups": derivatives.group_table("attributegroups", "tests"),
-        "emotion_aus": derivatives.group_table("emotionaus", "tests"),
-    }
-    step = Step(
-        "compare",
-        COMPARE_VERSION,
-        {**_section("compare", settings), **_groups(study), **_thresholds(summarize)},
-        {**_hashes([features, *frame_tables]), "events": hash_rows(*events.values())},
-    )
+    planned = plan_comparison(derivatives, frame_tables, events, settings=settings, study=study, summarize=summarize)
 
     def compute() -> dict[str, MadeTable]:
-        attribute_groups, emotion_aus = compare_groups(
+        require_whole([features, *frame_tables])
+        comparison = compare_groups(
             read_table(features),
-            frame_tables,
+            [path for path in frame_tables if set(SIGNALS) <= set(column_names(path))],
             events,
             settings,
             group_a=study.positive_group,
             group_b=study.comparison_group,
             activation_threshold=summarize.activation_threshold,
         )
-        facts = merge_facts([features])
-        return {
-            "attribute_groups": MadeTable(
-                attribute_groups,
-                "Student's t by attribute group, one value a participant",
-                ATTRIBUTE_TEST_COLUMNS,
-                facts,
-            ),
-            "emotion_aus": MadeTable(
-                emotion_aus,
-                "Mann-Whitney tests by action unit and emotion segment, one value a participant",
-                EMOTION_TEST_COLUMNS,
-                facts,
-            ),
-        }
+        return describe_comparison(comparison, merge_facts([features]))
 
-    return bring_up_to_date(outputs, step, compute)
+    return bring_up_to_date(planned, compute)
 
 
 def update_planted_effects(
@@ -169,15 +140,10 @@ def update_planted_effects(
     summarize: SummarizeSettings,
 ) -> str | None:
     """Compare the differences that were planted in a rendered study with those that its frame tables show."""
-    output = derivatives.group_table("planted", "effects")
-    step = Step(
-        "planted_effects",
-        PLANTED_VERSION,
-        {"seconds": seconds, **_thresholds(summarize)},
-        {**_hashes(frame_tables), "events": hash_rows(*events.values())},
-    )
+    planned = plan_planted_effects(derivatives, frame_tables, events, seconds=seconds, summarize=summarize)
 
     def compute() -> dict[str, MadeTable]:
+        require_whole(frame_tables)
         planted = {name: value.difference for name, value in population_values(script=default_script(seconds)).items()}
         rows = estimate_effects(
             frame_tables,
@@ -197,35 +163,26 @@ def update_planted_effects(
             )
         }
 
-    return bring_up_to_date({"planted_effects": output}, step, compute)
+    return bring_up_to_date(planned, compute)
+
+
+def require_whole(inputs: Sequence[Path]) -> None:
+    """Refuse inputs that are not as their steps wrote them: a cut or edited table would give numbers that nobody measured.
+
+    Raises
+    ------
+    InvalidInputError
+        If one was altered, or its sidecar is missing or damaged.
+    """
+    for path in inputs:
+        damage = find_damage(path)
+        if damage is not None and damage != MISSING:
+            raise InvalidInputError(
+                f"Expected the table {path.name} as facetrace wrote it, but {damage}. `facetrace run` builds it again."
+            )
 
 
 def merge_facts(inputs: Sequence[Path]) -> dict[str, Any]:
     """What a table inherits from the tables it is made of: whether demo weights or rendered recordings are behind it."""
     facts = [(read_sidecar(path) or {}).get("facts", {}) for path in inputs]
     return {name: any(item.get(name, False) for item in facts) for name in ("demo_weights", "rendered")}
-
-
-def hash_rows(*tables: pd.DataFrame) -> str:
-    """A hash over the rows of tables that are inputs but have no file of their own, such as selected participants."""
-    parts = [str(int(pd.util.hash_pandas_object(table.astype(str), index=False).sum())) for table in tables]
-    return "-".join(sorted(parts))
-
-
-def _hashes(paths: Sequence[Path]) -> dict[str, str]:
-    return {path.stem: sha256_file(path) for path in paths}
-
-
-def _section(name: str, settings: ClassifySettings | CompareSettings) -> dict[str, Any]:
-    return {f"{name}.{key}": value for key, value in settings.model_dump(mode="json").items()}
-
-
-def _thresholds(settings: SummarizeSettings) -> dict[str, Any]:
-    return {
-        "summarize.activation_threshold": settings.activation_threshold,
-        "summarize.positive_threshold": settings.positive_threshold,
-    }
-
-
-def _groups(study: StudySettings) -> dict[str, Any]:
-    return {"study.positive_group": study.positive_group, "study.comparison_group": study.comparison_group}

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from tasks.bids_names import OfRecording
 from tasks.errors import ExitCode
 from tasks.provenance import software_versions, write_json_atomic
 
 Status = Literal["ok", "failed", "skipped"]
 
 SKIPPED_NOT_ASKED: Final = "not among --participant-label"
+SKIPPED_WITHDRAWN: Final = "withdrawn"
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Outcome(OfRecording):
     """How one recording, or one participant without a recording, ended.
 
     Attributes
@@ -31,6 +34,8 @@ class Outcome:
         Why it is not ok; empty otherwise.
     exit_code
         The code that this failure alone would give.
+    action
+        What extraction did: ``up to date``, ``computed`` or ``recomputed: ...``; empty where it did not come to it.
     """
 
     participant_id: str
@@ -39,6 +44,7 @@ class Outcome:
     status: Status
     reason: str = ""
     exit_code: ExitCode = ExitCode.OK
+    action: str = ""
 
 
 @dataclass
@@ -53,6 +59,8 @@ class RunManifest:
         One per recording.
     step_errors
         Analyses that could not run, with their code and reason; they do not stop the others.
+    actions
+        What each step on the whole study did, in order.
     """
 
     command: str
@@ -60,6 +68,7 @@ class RunManifest:
     started: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
     outcomes: list[Outcome] = field(default_factory=list)
     step_errors: list[dict[str, Any]] = field(default_factory=list)
+    actions: dict[str, str] = field(default_factory=dict)
 
     def add(self, outcomes: Sequence[Outcome]) -> None:
         """Add outcomes."""
@@ -68,6 +77,13 @@ class RunManifest:
     def add_step_error(self, step: str, code: ExitCode, reason: str) -> None:
         """Note that an analysis could not run."""
         self.step_errors.append({"step": step, "exit_code": int(code), "reason": reason})
+
+    def describe_actions(self) -> Iterator[str]:
+        """Lines that say what was computed and why, recordings of the same fate together."""
+        recordings = Counter(outcome.action for outcome in self.outcomes if outcome.action)
+        if recordings:
+            yield "extract: " + "; ".join(f"{count} {action}" for action, count in recordings.most_common())
+        yield from (f"{step}: {action}" for step, action in self.actions.items())
 
     def count(self, status: Status) -> int:
         """Number of inputs that ended with `status`."""
@@ -110,11 +126,27 @@ class RunManifest:
                         "task": outcome.task,
                         "status": outcome.status,
                         "reason": outcome.reason,
+                        "action": outcome.action,
                     }
                     for outcome in self.outcomes
                 ],
                 "step_errors": self.step_errors,
+                "steps": self.actions,
                 "software": software_versions(),
             },
         )
         return path
+
+
+def read_last_run(folder: Path) -> RunManifest | None:
+    """The manifest of the latest run that finished; None without one. Damaged manifests are passed over."""
+    for path in sorted(folder.glob("run-*.json"), reverse=True):
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))
+            outcomes = [Outcome(**item) for item in found["inputs"]]
+            return RunManifest(
+                found["command"], found["run_id"], found["started"], outcomes, found["step_errors"], found["steps"]
+            )
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+    return None

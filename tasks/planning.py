@@ -7,10 +7,8 @@ from typing import Final
 
 from tasks.checking import CheckedStudy
 from tasks.errors import WeightsError
+from tasks.tables import BYTES_PER_FRAME
 from tasks.weights import describe_status, find_entry
-
-BYTES_PER_FRAME: Final = 180
-"""Size of a frame table on disk per frame: 175 measured on recordings of 360 frames (zstd)."""
 
 REPORT_BYTES: Final = 200_000
 """Size of a participant report."""

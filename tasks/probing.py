@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final, Literal
 
@@ -20,6 +21,7 @@ from tasks.errors import InvalidInputError
 from tasks.events import check_events, find_late_segments
 from tasks.frame_clock import open_container, read_clock
 from tasks.pictures import read_first_picture
+from tasks.pipelining import Watch, call_watched
 from tasks.problems import Problem
 from tasks.provenance import sha256_file
 from tasks.recordings import SessionVideo, relative_name
@@ -31,6 +33,7 @@ before the rate counts as variable. Matroska rounds to milliseconds, so 41 and 4
 frames/s."""
 
 DEFAULT_MIN_DURATION_S: Final = 1.0
+DEFAULT_STALL_TIMEOUT_S: Final = 120.0
 
 Rate = Literal["constant", "variable"]
 Status = Literal["ok", "failed", "skipped"]
@@ -148,13 +151,20 @@ def probe_video(path: Path) -> VideoProbe:
     Raises
     ------
     InvalidInputError
-        If it cannot be opened, holds no frame, or none can be decoded.
+        If it cannot be opened, holds no frame, none can be decoded, or it goes away meanwhile.
     """
     clock = read_clock(path)
     first = read_first_picture(path, clock)
     with open_container(path) as (container, stream):
         codec, container_name = stream.codec_context.name, container.format.name
     width, height = first.size
+    try:
+        size_bytes, sha256 = path.stat().st_size, sha256_file(path)
+    except OSError as error:
+        raise InvalidInputError(
+            f"Expected to read {path.name} to its end, got an error of the disk ({error.strerror}). Look at the disk or network "
+            "share, or copy the recording again."
+        ) from error
     times = clock.times_s
     span = float(times[-1] - times[0])
     return VideoProbe(
@@ -169,8 +179,8 @@ def probe_video(path: Path) -> VideoProbe:
         header_frames=clock.header_frames,
         packet_frames=len(clock),
         duration_s=clock.end_s,
-        size_bytes=path.stat().st_size,
-        sha256=sha256_file(path),
+        size_bytes=size_bytes,
+        sha256=sha256,
         notes=clock.notes,
     )
 
@@ -207,7 +217,11 @@ def classify_rate(times_s: NDArray[np.float64], *, tick_s: float = 0.0) -> Rate:
 
 
 def probe_study(
-    study: Study, problems: Sequence[Problem] = (), *, min_duration_s: float = DEFAULT_MIN_DURATION_S
+    study: Study,
+    problems: Sequence[Problem] = (),
+    *,
+    min_duration_s: float = DEFAULT_MIN_DURATION_S,
+    stall_timeout_s: float = DEFAULT_STALL_TIMEOUT_S,
 ) -> Triage:
     """Probe every recording of a study, and gather all that is known in one table.
 
@@ -219,6 +233,8 @@ def probe_study(
         From `read_study`; they enter the table.
     min_duration_s
         A shorter recording is an error, seconds.
+    stall_timeout_s
+        A recording of which nothing can be read for so many seconds is an error.
 
     Returns
     -------
@@ -229,7 +245,7 @@ def probe_study(
     found: list[Problem] = []
     for video in study.videos:
         try:
-            probe = probe_video(video.path)
+            probe = call_watched(partial(probe_video, video.path), Watch(video.path.name, stall_timeout_s))
         except InvalidInputError as error:
             found.append(_video_error("unreadable_video", video, str(error), ""))
             continue

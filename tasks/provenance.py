@@ -20,9 +20,16 @@ from pathlib import Path
 from typing import Any, Final
 
 from features.frame_table import Column
+from tasks.pipelining import beat
+from tasks.storage import TEMPORARY_INFIX, explain_write_errors
+
+MISSING: Final = "missing"
+"""Why a step runs for the first time."""
 
 FILE_MODE: Final = 0o600
 FOLDER_MODE: Final = 0o700
+
+_CHUNK: Final = 1 << 20
 
 _RECORDED_PACKAGES: Final = (
     "facetrace", "av", "decord", "insightface", "numpy", "opencv-python", "pandas", "prefect", "pyarrow", "scikit-learn",
@@ -32,9 +39,11 @@ _RECORDED_PACKAGES: Final = (
 
 def make_folder(folder: Path) -> Path:
     """Create a folder and its missing parents, readable by its owner alone."""
-    missing = [folder, *folder.parents]
-    for path in reversed([path for path in missing if not path.exists()]):
-        path.mkdir(mode=FOLDER_MODE, exist_ok=True)
+    with explain_write_errors(folder):
+        missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    for path in reversed(missing):
+        with explain_write_errors(path):
+            path.mkdir(mode=FOLDER_MODE, exist_ok=True)
     return folder
 
 
@@ -50,25 +59,34 @@ def write_atomic(path: Path) -> Iterator[Path]:
     Yields
     ------
     Path
-        The file to write to; same suffix as `path`.
+        The file to write to; same suffix as `path`. A process that is killed leaves it; `tasks.storage.remove_leftovers`
+        removes it at the next run.
+
+    Raises
+    ------
+    OutputError
+        If the disk is full or the folder cannot be written. Errors of the block itself pass as they are.
     """
     make_folder(path.parent)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem[:80]}.", suffix=f".tmp{path.suffix}")
-    os.close(handle)
+    suffix = f"{TEMPORARY_INFIX}{path.suffix}"
+    with explain_write_errors(path):
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem[:80]}.", suffix=suffix)
+        os.close(handle)
     temporary = Path(name)
     try:
         yield temporary
-        temporary.chmod(FILE_MODE)
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        with explain_write_errors(path):
+            temporary.chmod(FILE_MODE)
+            with temporary.open("r+b") as file:
+                os.fsync(file.fileno())
+            temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
 
 
 def write_text_atomic(path: Path, text: str) -> None:
     """Write `text` as UTF-8, atomically."""
-    with write_atomic(path) as temporary:
+    with write_atomic(path) as temporary, explain_write_errors(path, needs_bytes=len(text)):
         temporary.write_text(text, encoding="utf-8")
 
 
@@ -79,8 +97,17 @@ def write_json_atomic(path: Path, value: Any) -> None:
 
 def sha256_file(path: Path) -> str:
     """Hexadecimal SHA-256 of a file, read in pieces."""
+    digest = hashlib.sha256()
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+            beat()
+    return digest.hexdigest()
+
+
+def hash_json(value: Any) -> str:
+    """Hexadecimal SHA-256 of a JSON value, the same whatever the order of its keys."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
 def software_versions() -> dict[str, str]:
@@ -131,7 +158,7 @@ class Step:
     @property
     def key(self) -> str:
         """SHA-256 over `described`."""
-        return hashlib.sha256(json.dumps(self.described(), sort_keys=True).encode()).hexdigest()
+        return hash_json(self.described())
 
 
 def sidecar_path(output: Path) -> Path:
@@ -204,6 +231,19 @@ def read_sidecar(output: Path) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
+def describe_action(why: str | None) -> str:
+    """What a step did, given the reason that `why_stale` gave for it.
+
+    Examples
+    --------
+    >>> describe_action("detection.confidence 0.7 -> 0.8")
+    'recomputed: detection.confidence 0.7 -> 0.8'
+    """
+    if why is None:
+        return "up to date"
+    return "computed" if why == MISSING else f"recomputed: {why}"
+
+
 def why_stale(output: Path, step: Step) -> str | None:
     """Why a step has to run, or None where its output still holds.
 
@@ -217,16 +257,39 @@ def why_stale(output: Path, step: Step) -> str | None:
     Returns
     -------
     str or None
-        ``missing``, ``altered``, or what changed, such as ``detection.confidence 0.7 -> 0.8``.
+        `MISSING`, what is wrong with the output, or what changed, such as ``detection.confidence 0.7 -> 0.8``.
     """
+    if not output.exists():
+        return MISSING
     sidecar = read_sidecar(output)
-    if not output.exists() or sidecar is None:
-        return "missing"
+    if sidecar is None:
+        return "its sidecar is missing or damaged"
     if sidecar.get("step_key") != step.key:
         return _differences(sidecar, step.described()) or "changed"
     if sidecar.get("output_sha256") != sha256_file(output):
-        return "altered"
+        return "the output was altered"
     return None
+
+
+def find_damage(output: Path) -> str | None:
+    """Why a finished output cannot be relied on, or None where it is as its step wrote it.
+
+    Parameters
+    ----------
+    output
+        Output of a step.
+
+    Returns
+    -------
+    str or None
+        `MISSING`, or what is wrong with it.
+    """
+    if not output.exists():
+        return MISSING
+    sidecar = read_sidecar(output)
+    if sidecar is None:
+        return "its sidecar is missing or damaged"
+    return None if sidecar.get("output_sha256") == sha256_file(output) else "the output was altered"
 
 
 def _differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:

@@ -14,6 +14,7 @@ from tasks.bids_names import (
     SESSIONS_TABLE,
     SUBJECT,
     VIDEO_PATTERN,
+    OfRecording,
     RecordingName,
     bare_id,
     is_label,
@@ -27,7 +28,7 @@ _SESSION_COLUMNS: Final = ("participant_id", "session", "task", "video")
 
 
 @dataclass(frozen=True, slots=True)
-class SessionVideo:
+class SessionVideo(OfRecording):
     """The recording of a participant's face in a session while a stimulus is shown.
 
     Attributes
@@ -51,11 +52,6 @@ class SessionVideo:
     events_path: Path | None = None
     file: str = ""
     line: int | None = None
-
-    @property
-    def label(self) -> str:
-        """``sub-<id>[_ses-<id>]_task-<stimulus>``."""
-        return RecordingName(self.participant_id, self.session, self.task).stem
 
 
 def find_recordings(folder: Path) -> tuple[list[SessionVideo], list[Problem]]:

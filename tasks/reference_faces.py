@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 import cv2
 import numpy as np
@@ -18,8 +17,6 @@ from numpy.typing import NDArray
 from features.faces.detector import FaceDetector
 from features.faces.target import Descriptor, Embedder, describe_reference
 from tasks.errors import InvalidInputError, WeightsError
-
-REFERENCE_SUFFIXES: Final = (".jpg", ".jpeg", ".png")
 
 
 @dataclass(frozen=True)
@@ -36,13 +33,6 @@ class ReferenceFace:
 
     embed: Embedder
     descriptor: Descriptor | None
-
-
-def find_reference_image(study_folder: Path, participant_id: str) -> Path | None:
-    """The image ``sub-<id>/sub-<id>_reference.<jpg, jpeg or png>``, if there is one."""
-    name = f"sub-{participant_id}"
-    places = (study_folder / name / f"{name}_reference{suffix}" for suffix in REFERENCE_SUFFIXES)
-    return next((path for path in places if path.is_file()), None)
 
 
 def load_embedder(model: Path) -> Embedder:

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any, Final
 
 import pandas as pd
 
+from features.vector_58 import SIGNALS
 from tasks.checking import CheckedStudy
 from tasks.errors import InvalidInputError
 from tasks.events import read_events
-from tasks.manifest import RunManifest
+from tasks.manifest import SKIPPED_WITHDRAWN, RunManifest
 from tasks.progress import Reporter, silent
-from tasks.provenance import read_sidecar, software_versions, write_text_atomic
-from tasks.recordings import SessionVideo
+from tasks.provenance import read_sidecar, software_versions, write_sidecar, write_text_atomic
+from tasks.report_plans import GROUP_TABLES, plan_group_report, plan_participant_reports
 from tasks.reports import (
     GroupReportInputs,
     ParticipantReportInputs,
@@ -27,24 +29,15 @@ from tasks.reports import (
     build_participant_report,
     report_assets,
 )
-from tasks.study import Participant
+from tasks.steps import PlannedStep
+from tasks.study import Participant, Recording
 from tasks.tables import read_table
 
 ASSETS: Final = "assets"
 
-_GROUP_TABLES: Final = {
-    "features": ("features", "participants", "summarize"),
-    "performance": ("performance", "classifiers", "classify"),
-    "predictions": ("predictions", "classifiers", "classify"),
-    "attribute_tests": ("attributegroups", "tests", "compare"),
-    "emotion_tests": ("emotionaus", "tests", "compare"),
-    "planted_effects": ("planted", "effects", "planted effects"),
-}
-"""Table of the report -> its name and suffix, and the step that makes it."""
 
-
-def write_reports(checked: CheckedStudy, manifest: RunManifest, *, progress: Reporter = silent) -> Path:
-    """Write the group report, a report of each participant, and the assets that they share.
+def write_reports(checked: CheckedStudy, manifest: RunManifest, *, progress: Reporter = silent) -> str | None:
+    """Bring the reports up to date: one of each participant, one of the study, and the assets that they share.
 
     Parameters
     ----------
@@ -57,34 +50,52 @@ def write_reports(checked: CheckedStudy, manifest: RunManifest, *, progress: Rep
 
     Returns
     -------
-    Path
-        The group report.
+    str or None
+        Why the first of them was written; None where all still held.
     """
     derivatives = checked.study.derivatives
     for name, text in report_assets().items():
-        write_text_atomic(derivatives.folder / ASSETS / name, text)
+        path = derivatives.folder / ASSETS / name
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            write_text_atomic(path, text)
     tables, absent = _read_group_tables(checked, manifest)
     facts = _describe_study(checked)
-    people = [person for person in checked.study.participants if person.participant_id not in checked.study.not_chosen]
-    for done, person in enumerate(people, start=1):
-        path = derivatives.participant_report(person.participant_id)
-        page = build_participant_report(
-            _participant_inputs(checked, person, replace(facts, assets=f"../{ASSETS}"), tables["features"], absent)
+    beside = replace(facts, assets=f"../{ASSETS}")
+    planned = plan_participant_reports(checked)
+    reasons: list[str | None] = []
+    for done, (person, page) in enumerate(planned, start=1):
+        build = partial(_participant_page, checked, person, beside, tables["features"], absent)
+        reasons.append(_bring_page_up_to_date(page, build))
+        progress("reports", done, len(planned) + 1)
+    reasons.append(
+        _bring_page_up_to_date(
+            plan_group_report(checked, manifest),
+            lambda: build_group_report(_group_inputs(checked, manifest, facts, tables, absent)),
         )
-        write_text_atomic(path, page)
-        progress("reports", done, len(people) + 1)
-    links = {
-        person.participant_id: derivatives.participant_report(person.participant_id)
-        .relative_to(derivatives.folder)
-        .as_posix()
-        for person in checked.study.participants
-        if derivatives.participant_report(person.participant_id).exists()
-    }
-    write_text_atomic(
-        derivatives.group_report, build_group_report(_group_inputs(checked, manifest, facts, tables, absent, links))
     )
-    progress("reports", len(people) + 1, len(people) + 1)
-    return derivatives.group_report
+    progress("reports", len(planned) + 1, len(planned) + 1)
+    return next((reason for reason in reasons if reason), None)
+
+
+def _bring_page_up_to_date(planned: PlannedStep, build: Callable[[], str]) -> str | None:
+    why = planned.why_stale()
+    if why is None:
+        return None
+    started = datetime.now(UTC)
+    path = planned.outputs["report"]
+    write_text_atomic(path, build())
+    write_sidecar(path, planned.step, description="A report to read in a browser", started=started)
+    return why
+
+
+def _participant_page(
+    checked: CheckedStudy,
+    person: Participant,
+    facts: ReportFacts,
+    features: pd.DataFrame | None,
+    absent: dict[str, str],
+) -> str:
+    return build_participant_report(_participant_inputs(checked, person, facts, features, absent))
 
 
 def _describe_study(checked: CheckedStudy) -> ReportFacts:
@@ -106,7 +117,7 @@ def _describe_study(checked: CheckedStudy) -> ReportFacts:
     )
 
 
-def _extraction_facts(checked: CheckedStudy, video: SessionVideo) -> dict[str, Any]:
+def _extraction_facts(checked: CheckedStudy, video: Recording) -> dict[str, Any]:
     facts: dict[str, Any] = (read_sidecar(checked.frame_table(video)) or {}).get("facts", {})
     return facts
 
@@ -117,7 +128,7 @@ def _read_group_tables(
     reasons = {error["step"]: error["reason"] for error in manifest.step_errors}
     tables: dict[str, pd.DataFrame | None] = {}
     absent: dict[str, str] = {}
-    for name, (stem, suffix, step) in _GROUP_TABLES.items():
+    for name, (stem, suffix, step) in GROUP_TABLES.items():
         path = checked.study.derivatives.group_table(stem, suffix)
         tables[name] = None
         if step in reasons:
@@ -135,9 +146,13 @@ def _group_inputs(
     facts: ReportFacts,
     tables: dict[str, pd.DataFrame | None],
     absent: dict[str, str],
-    links: dict[str, str],
 ) -> GroupReportInputs:
-    settings = checked.settings
+    settings, derivatives = checked.settings, checked.study.derivatives
+    pages = {
+        person.participant_id: derivatives.participant_report(person.participant_id)
+        for person in checked.study.participants
+    }
+    links = {name: path.relative_to(derivatives.folder).as_posix() for name, path in pages.items() if path.exists()}
     return GroupReportInputs(
         facts=facts,
         participants=checked.study.participants_table(),
@@ -145,7 +160,7 @@ def _group_inputs(
         invalid_reasons=_count_reasons(checked),
         **tables,
         absent=absent,
-        outcomes=tuple(manifest.outcomes),
+        outcomes=tuple(outcome for outcome in manifest.outcomes if outcome.reason != SKIPPED_WITHDRAWN),
         step_errors=tuple(manifest.step_errors),
         report_links=links,
         settings=settings.model_dump(mode="json"),
@@ -158,7 +173,7 @@ def _group_inputs(
 def _count_reasons(checked: CheckedStudy) -> pd.DataFrame | None:
     rows = [
         (video.participant_id, video.session, video.task, reason, count)
-        for video in checked.study.videos
+        for video in checked.study.recordings
         for reason, count in _extraction_facts(checked, video).get("frames_by_reason", {}).items()
     ]
     columns = ["participant_id", "session", "task", "invalid_reason", "n_frames"]
@@ -192,7 +207,7 @@ def _participant_inputs(
     features: pd.DataFrame | None,
     absent: dict[str, str],
 ) -> ParticipantReportInputs:
-    videos = checked.study.videos_of(person.participant_id)
+    videos = checked.study.recordings_of(person.participant_id)
     sessions = [_session_record(checked, video) for video in videos]
     reason = checked.study.failed.get(person.participant_id, "")
     if not sessions:
@@ -212,7 +227,7 @@ def _participant_inputs(
     )
 
 
-def _session_record(checked: CheckedStudy, video: SessionVideo) -> SessionRecord:
+def _session_record(checked: CheckedStudy, video: Recording) -> SessionRecord:
     triage = checked.triage
     mine = triage[
         (triage["participant_id"] == video.participant_id)
@@ -224,6 +239,10 @@ def _session_record(checked: CheckedStudy, video: SessionVideo) -> SessionRecord
         frames = read_table(checked.frame_table(video))
     except InvalidInputError as error:
         problem = str(error)
+    else:
+        lacking = [name for name in SIGNALS if name not in frames]
+        if lacking:
+            frames, problem = None, f"The imported table lacks {', '.join(lacking)}: there is no timeline."
     return SessionRecord(
         session=video.session,
         task=video.task,

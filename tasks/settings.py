@@ -55,11 +55,14 @@ class VideoSettings(Section):
     """How recordings are read."""
 
     reader: Literal["auto", "decord", "pyav"] = "auto"
-    """auto: decord where its frames agree with the container's timestamps, else PyAV."""
+    """auto: decord for short recordings whose frames agree with the container's timestamps, else PyAV; decord: also for long ones,
+    which it may hold decoded in memory as a whole."""
     min_duration_s: Annotated[float, Field(ge=0)] = 1.0
     """Seconds; a shorter recording fails with this reason."""
-    batch_frames: Annotated[int, Field(ge=1, le=256)] = 16
+    batch_frames: Annotated[int, Field(ge=1, le=256)] = 8
     """Frames that are decoded and go through the networks together; memory grows with it."""
+    stall_timeout_s: Annotated[float, Field(ge=1)] = 120.0
+    """Seconds in which nothing of a recording can be read after which it fails, as when a network share does not answer."""
 
 
 class DetectionSettings(Section):
@@ -119,6 +122,22 @@ class AttributeSettings(Section):
     table and report made with them says so."""
 
 
+class ImportSettings(Section):
+    """Tables of other tools (OpenFace, py-feat, LibreFace, iMotions) that are imported instead of videos."""
+
+    probability_from: tuple[Literal["presence", "intensity", "percent", "evidence"], ...] = ()
+    """Scales that may become probabilities, the first that a tool has for a signal: presence (0 or 1 as it is), evidence (exact:
+    1 / (1 + 10^-e)), intensity (divided by 5) and percent (by 100), which are probabilities by your decree only. Empty: none
+    does, and the 58 features of a tool without probabilities are refused."""
+    frame_rate_hz: Annotated[float, Field(ge=0, le=1000)] = 0.0
+    """Frames a second; overrides the times of the file. 0: from the file, (n - 1) / (last - first), which must lie in 1 to 300."""
+    face: Literal["tracked", "largest"] = "tracked"
+    """Which of several faces is the participant's. tracked: the face id that the tool followed through most frames; refused where
+    the tool gives no ids. largest: the largest face of each frame."""
+    min_confidence: Fraction = 0.0
+    """Confidence or face score of the tool below which a frame is not valid, beside the tool's own success flag."""
+
+
 class SummarizeSettings(Section):
     """The 58 features of a participant (Li et al. 2019)."""
 
@@ -135,6 +154,9 @@ class SummarizeSettings(Section):
     """Share of frames that must be valid. A participant below it is kept in the table, marked, and left out of tests."""
     min_valid_frames: Count = 100
     """Valid frames that a session needs, likewise."""
+    lacking_signals: Literal["refuse", "available"] = "refuse"
+    """Sessions of an imported table that lacks some of the 22 signals. refuse: none of the 58 features is computed. available:
+    those of the signals that are there. Either way such a session is marked and left out of classifiers and tests."""
 
 
 class ClassifySettings(Section):
@@ -165,6 +187,78 @@ class CompareSettings(Section):
     """Participants that each group needs for a test; otherwise the row says why there is no number."""
     min_segment_frames: Count = 12
     """Valid frames that a participant needs in an emotion segment to count there."""
+    emotion: Literal["segment", "vote"] = "segment"
+    """What gives a frame its emotion. segment: the stimulus on screen (events.tsv). vote: the expression that the attribute network
+    is confident of and that action units confirm, as in Hugging Rain Man; units that confirm cannot be tested fairly and are
+    marked."""
+    vote_threshold: Fraction = 0.6
+    """Probability that the likeliest expression must pass (strictly) in a vote; Ji et al. 2025, section IV-B."""
+    permutations: Annotated[int, Field(ge=99)] = 10_000
+    """Permutations of participants for p-values; all of them where no more exist."""
+    bootstrap_samples: Annotated[int, Field(ge=100)] = 10_000
+    """Resamples of participants for intervals of differences between rates."""
+    confidence_level: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
+    """Level of all intervals of the comparison."""
+    model_family: Literal["binomial", "gaussian"] = "binomial"
+    """Regression of a unit on group with participants as clusters. binomial: log odds ratios. gaussian: differences of rates, also
+    where a group never shows the unit."""
+    working_correlation: Literal["exchangeable", "independence"] = "exchangeable"
+    """What that regression assumes of the frames of a participant; its standard errors hold either way."""
+    covariates: tuple[str, ...] = ()
+    """Columns of participants.tsv that the regression holds constant, such as age, sex, site; text is coded as categories."""
+    min_combination_frames: Count = 30
+    """Valid frames that a participant needs in an emotion for the diversity of combinations of units."""
+    seed: Annotated[int, Field(ge=0)] = 20250420
+    """Seed of permutations and resamples."""
+
+
+class ExportSettings(Section):
+    """Tables for R, SPSS and spreadsheets."""
+
+    formats: tuple[Literal["parquet", "csv", "csv2", "sav"], ...] = ("parquet", "csv", "csv2", "sav")
+    """csv: commas and decimal points. csv2: semicolons and decimal commas. sav: SPSS."""
+    tables: tuple[str, ...] = ()
+    """Such as features, predictions, attributegroups, emotionaus; frames for the frame tables. Empty for all but the frames."""
+
+
+class AtypicalitySettings(Section):
+    """Atypicality of expressions, predicted from windows of action units; needs the judges' ratings.csv (Ji et al. 2025)."""
+
+    models: tuple[Literal["gru", "bilstm"], ...] = ("gru", "bilstm")
+    """Networks to train."""
+    protocol: Literal["sound", "as_published"] = "sound"
+    """sound: learning rate and epoch are chosen on participants inside the training folds. as_published: ratings cut to whole
+    numbers, schedule and epoch driven by the tested participants, errors averaged over batches; for comparison only."""
+    folds: Annotated[int, Field(ge=0)] = 3
+    """Participant-independent folds, balanced by group; 0 leaves one participant out at a time."""
+    repeats: Count = 10
+    """Independent repeats of the folds, each with its own seed; once when one participant is left out."""
+    window_frames: Annotated[int, Field(ge=2)] = 15
+    """Frames of a window; the paper's 15 (0.5 s at 30 frames/s). Shorter segments are listed and left out."""
+    stride_frames: Count = 1
+    """Frames between the starts of windows; the paper's 1."""
+    learning_rates: tuple[Positive, ...] = ()
+    """Learning rates that are tried; empty for 1e-3 and 3e-4 (sound) or the paper's 1e-6 (as_published)."""
+    epochs: Count = 15
+    """Epochs at most; the paper's 15."""
+    windows_per_epoch: Annotated[int, Field(ge=0)] = 0
+    """Windows drawn for an epoch; 0 for all, as in the paper."""
+    permutations: Count = 5
+    """Permutations behind the importance of a unit."""
+    bootstrap_samples: Annotated[int, Field(ge=100)] = 2000
+    """Bootstrap resamples of participants."""
+    min_participants: Annotated[int, Field(ge=3)] = 6
+    """Rated participants with windows that the step needs."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where the networks are trained; auto takes a GPU where there is one."""
+    seed: Annotated[int, Field(ge=0)] = 20250506
+    """Seed of folds, networks, permutations and bootstrap."""
+
+    @model_validator(mode="after")
+    def _folds_are_several(self) -> Self:
+        if self.folds == 1:
+            raise ValueError("atypicality.folds is 1; set 2 or more, or 0 to leave one participant out at a time")
+        return self
 
 
 class ReportSettings(Section):
@@ -177,12 +271,25 @@ class ReportSettings(Section):
 class RunSettings(Section):
     """How the work is spread."""
 
-    workers: Annotated[int, Field(ge=1, le=64)] = 1
-    """Videos that are extracted at the same time. One already uses two cores: decoding and the networks overlap."""
+    runner: Literal["threads", "processes", "dask"] = "threads"
+    """threads: recordings side by side in one process; processes: a process each, no more than cores and memory allow; dask: a Dask
+    cluster. The tables are the same."""
+    workers: Annotated[int, Field(ge=1, le=256)] = 1
+    """Videos that are extracted at the same time. One already uses two cores: decoding and the networks overlap. A running Dask
+    cluster decides for itself."""
+    dask_address: str = ""
+    """Address of the scheduler of a running Dask cluster, such as tcp://10.0.0.5:8786, whose machines see study and weights at the
+    same paths; empty for a cluster on this machine that lasts as long as the run."""
     device: str = "auto"
     """auto, cpu, cuda or cuda:N for the networks."""
     threads: Annotated[int, Field(ge=0)] = 0
     """CPU threads of the networks in each worker; 0 divides the cores among the workers."""
+
+    @model_validator(mode="after")
+    def _address_is_for_dask(self) -> Self:
+        if self.dask_address and self.runner != "dask":
+            raise ValueError(f"run.dask_address is set but run.runner is {self.runner!r}; set run.runner to dask")
+        return self
 
 
 class Settings(Section):
@@ -194,9 +301,12 @@ class Settings(Section):
     target: TargetSettings = TargetSettings()
     quality: QualitySettings = QualitySettings()
     attributes: AttributeSettings = AttributeSettings()
+    imports: ImportSettings = ImportSettings()
     summarize: SummarizeSettings = SummarizeSettings()
     classify: ClassifySettings = ClassifySettings()
     compare: CompareSettings = CompareSettings()
+    export: ExportSettings = ExportSettings()
+    atypicality: AtypicalitySettings = AtypicalitySettings()
     report: ReportSettings = ReportSettings()
     run: RunSettings = RunSettings()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -14,8 +13,6 @@ import pandas as pd
 from features.frame_table import Column
 from tasks.provenance import Step, why_stale, write_sidecar
 from tasks.tables import write_table
-
-_log = logging.getLogger("facetrace")
 
 
 @dataclass(frozen=True)
@@ -40,35 +37,50 @@ class MadeTable:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
-def bring_up_to_date(
-    outputs: Mapping[str, Path], step: Step, compute: Callable[[], Mapping[str, MadeTable]]
-) -> str | None:
+@dataclass(frozen=True)
+class PlannedStep:
+    """A step and the files that it writes.
+
+    Attributes
+    ----------
+    step
+        What decides the files.
+    outputs
+        Name of each -> where it stands.
+    """
+
+    step: Step
+    outputs: Mapping[str, Path]
+
+    def why_stale(self) -> str | None:
+        """Why the step has to run, as of `tasks.provenance.why_stale`; None where all of its outputs hold."""
+        reasons = (why_stale(path, self.step) for path in self.outputs.values())
+        return next((reason for reason in reasons if reason), None)
+
+
+def bring_up_to_date(planned: PlannedStep, compute: Callable[[], Mapping[str, MadeTable]]) -> str | None:
     """Compute and write the tables of a step, unless all of them still hold.
 
     Parameters
     ----------
-    outputs
-        Name of each table -> where it stands.
-    step
-        What decides the tables.
+    planned
+        What decides the tables, and where they stand.
     compute
-        Gives the tables, by the names of `outputs`.
+        Gives the tables, by the names of ``planned.outputs``.
 
     Returns
     -------
     str or None
         Why the step ran; None where it did not have to.
     """
-    reasons = {name: why_stale(path, step) for name, path in outputs.items()}
-    why = next((f"{name} {reason}" for name, reason in reasons.items() if reason), None)
+    why = planned.why_stale()
     if why is None:
-        _log.info("%s: up to date", step.name)
         return None
-    _log.info("%s: runs, because %s", step.name, why)
     started = datetime.now(UTC)
     for name, made in compute().items():
-        columns = write_table(made.rows, outputs[name], described=made.columns)
+        path = planned.outputs[name]
+        columns = write_table(made.rows, path, described=made.columns)
         write_sidecar(
-            outputs[name], step, description=made.description, columns=columns, started=started, facts=made.facts
+            path, planned.step, description=made.description, columns=columns, started=started, facts=made.facts
         )
     return why

@@ -14,13 +14,27 @@ import pandas as pd
 
 from tasks.bids_names import PARTICIPANTS_TABLE, SUBJECT, VIDEO_PATTERN, Derivatives, bare_id
 from tasks.events import check_events
+from tasks.imported import ImportedRecording, find_imported
 from tasks.participants import Participant, read_participants
 from tasks.problems import Problem, failed_participants
 from tasks.recordings import SessionVideo, describe_unknown, find_recordings, relative_name
+from tasks.withdrawal import read_withdrawn
 
-__all__ = ["DEFAULT_GROUPS", "Participant", "Problem", "SessionVideo", "Study", "failed_participants", "read_study"]
+__all__ = [
+    "DEFAULT_GROUPS",
+    "Participant",
+    "Problem",
+    "Recording",
+    "SessionVideo",
+    "Study",
+    "failed_participants",
+    "read_study",
+]
 
 DEFAULT_GROUPS: Final = ("ASD", "TD")
+
+Recording = SessionVideo | ImportedRecording
+"""What has a frame table: a video, or a table that was imported."""
 
 
 @dataclass(frozen=True)
@@ -35,10 +49,14 @@ class Study:
         All rows of participants.tsv, chosen or not, with errors or not.
     videos
         Recordings of chosen participants without an error, sorted by participant, session and task.
+    imported
+        Frame tables that were imported from other tools, of such participants; a video of the same session and task wins.
     failed
         participant_id -> why, of chosen participants and of recordings without a participant.
     not_chosen
         Ids that `participant_labels` leaves out.
+    withdrawn
+        Ids of participants who withdrew and still have a row or a recording; they are in none of the others.
     descriptions
         Contents of participants.json.
     """
@@ -46,8 +64,10 @@ class Study:
     folder: Path
     participants: tuple[Participant, ...] = ()
     videos: tuple[SessionVideo, ...] = ()
+    imported: tuple[ImportedRecording, ...] = ()
     failed: dict[str, str] = field(default_factory=dict)
     not_chosen: tuple[str, ...] = ()
+    withdrawn: tuple[str, ...] = ()
     descriptions: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -59,6 +79,15 @@ class Study:
         """Recordings of one participant."""
         return tuple(video for video in self.videos if video.participant_id == participant_id)
 
+    @property
+    def recordings(self) -> tuple[Recording, ...]:
+        """Videos, then imported tables."""
+        return (*self.videos, *self.imported)
+
+    def recordings_of(self, participant_id: str) -> tuple[Recording, ...]:
+        """Videos and imported tables of one participant."""
+        return tuple(item for item in self.recordings if item.participant_id == participant_id)
+
     def without(self, problems: Iterable[Problem]) -> Study:
         """The study after later checks: participants with an error leave `videos` and join `failed`.
 
@@ -69,7 +98,12 @@ class Study:
         """
         found = failed_participants(problems)
         failed = {**self.failed, **{name: reason for name, reason in found.items() if name not in self.failed}}
-        return replace(self, videos=tuple(v for v in self.videos if v.participant_id not in failed), failed=failed)
+        return replace(
+            self,
+            videos=tuple(v for v in self.videos if v.participant_id not in failed),
+            imported=tuple(item for item in self.imported if item.participant_id not in failed),
+            failed=failed,
+        )
 
     def participants_table(self) -> pd.DataFrame:
         """Participants as a table: participant_id, group, then the covariates in the order of participants.tsv.
@@ -125,38 +159,44 @@ def read_study(
     participants, descriptions, problems = read_participants(folder, groups=groups)
     recordings, found = find_recordings(folder)
     problems += found
+    filmed = {video.label for video in recordings}
+    imported = [item for item in find_imported(folder) if item.label not in filmed]
+    present = {person.participant_id for person in participants}
+    present |= {video.participant_id for video in recordings} | {item.participant_id for item in imported}
+    withdrawn = tuple(name for name in read_withdrawn(folder) if name in present)
+    participants = tuple(item for item in participants if item.participant_id not in withdrawn)
+    recordings = [video for video in recordings if video.participant_id not in withdrawn]
+    imported = [item for item in imported if item.participant_id not in withdrawn]
+    problems = [item for item in problems if item.participant_id not in withdrawn]
     known = {item.participant_id for item in participants}
-    problems += _check_choices(recordings, known, tasks=tasks, participant_labels=participant_labels)
+    problems += _check_choices([*recordings, *imported], known, tasks=tasks, participant_labels=participant_labels)
     recordings = [video for video in recordings if not tasks or video.task in tasks]
+    imported = [item for item in imported if not tasks or item.task in tasks]
     if known:
         strangers = [video for video in recordings if video.participant_id not in known]
         problems += [describe_unknown(video, sorted(known)) for video in strangers]
-        problems += _find_missing_videos(folder, participants, recordings, problems)
-    problems += _check_all_events(recordings, folder)
+        problems += _find_missing_videos(folder, participants, [*recordings, *imported], problems)
+    problems += _check_all_events([*recordings, *imported], folder)
     chosen = {bare_id(label) for label in participant_labels} if participant_labels else None
     if chosen is not None:
         problems = [item for item in problems if item.participant_id is None or item.participant_id in chosen]
     failed = failed_participants(problems)
-    videos = [
-        video
-        for video in recordings
-        if video.participant_id in known
-        and video.participant_id not in failed
-        and (chosen is None or video.participant_id in chosen)
-    ]
+    usable = known - failed.keys() if chosen is None else known & chosen - failed.keys()
     study = Study(
         folder=folder,
         participants=participants,
-        videos=tuple(videos),
+        videos=tuple(video for video in recordings if video.participant_id in usable),
+        imported=tuple(item for item in imported if item.participant_id in usable),
         failed=failed,
         not_chosen=tuple(sorted(known - chosen)) if chosen is not None else (),
+        withdrawn=withdrawn,
         descriptions=descriptions,
     )
     return study, problems
 
 
 def _check_choices(
-    recordings: Sequence[SessionVideo],
+    recordings: Sequence[Recording],
     known: set[str],
     *,
     tasks: Sequence[str] | None,
@@ -177,7 +217,10 @@ def _check_choices(
 
 
 def _find_missing_videos(
-    folder: Path, participants: Sequence[Participant], recordings: Sequence[SessionVideo], problems: Sequence[Problem]
+    folder: Path,
+    participants: Sequence[Participant],
+    recordings: Sequence[Recording],
+    problems: Sequence[Problem],
 ) -> list[Problem]:
     recorded = {video.participant_id for video in recordings}
     # A video that was refused for its name or row explains its own absence.
@@ -190,14 +233,14 @@ def _find_missing_videos(
         place = f"{SUBJECT}{item.participant_id}"
         found = "an empty folder" if (folder / place).is_dir() else "no folder"
         message = f"Expected a video of {place}, like {VIDEO_PATTERN}, got {found} or none of the chosen tasks."
-        action = "Add the video, or take the participant out of the table."
+        action = "Add the video, import another tool's table, or take the participant out of the table."
         missing.append(
             Problem("error", "no_video", PARTICIPANTS_TABLE, item.line, item.participant_id, message, action)
         )
     return missing
 
 
-def _check_all_events(recordings: Sequence[SessionVideo], folder: Path) -> list[Problem]:
+def _check_all_events(recordings: Sequence[Recording], folder: Path) -> list[Problem]:
     users: dict[Path, set[str]] = {}
     for video in recordings:
         if video.events_path is not None:

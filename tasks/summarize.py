@@ -13,6 +13,7 @@ from features.vector_58 import (
     COVERAGE_COLUMNS,
     FEATURE_NAMES,
     SIGNALS,
+    SPECS,
     Coverage,
     coverage,
     feature_columns,
@@ -77,7 +78,8 @@ def summarize_participants(
     DataFrame
         ``desc-features_participants``, sorted by participant, session and task: key, `group`, `age`, `sex`, the other
         covariates, coverage, `included`, `exclusion_reason`, the 58 features (null where there are too few valid frames
-        to compute any). A session under the coverage gate is kept and marked.
+        to compute any, or an imported table lacks their signals). A session under the coverage gate, or without all
+        signals, is kept and marked.
 
     Raises
     ------
@@ -90,7 +92,7 @@ def summarize_participants(
     covariates = people.to_dict(orient="index")
     rows = []
     seen: set[SessionKey] = set()
-    for key, frames in read_sessions(frame_tables, only=("time_s", "valid", *SIGNALS)):
+    for key, frames in read_sessions(frame_tables, only=("time_s", "valid"), optional=SIGNALS):
         if key[0] not in covariates:
             raise InvalidInputError(f"Expected {describe_session(key)} in participants.tsv, but there is no such row.")
         if key in seen:
@@ -131,9 +133,10 @@ def _summarize_session(
 ) -> dict[Hashable, object]:
     try:
         seen = coverage(frames)
-        if seen.n_valid > settings.ddof:
+        lacking = [name for name in SIGNALS if name not in frames]
+        if seen.n_valid > settings.ddof and not (lacking and settings.lacking_signals == "refuse"):
             vector = participant_vector(
-                frames,
+                frames.assign(**dict.fromkeys(lacking, 0.0)),
                 missing=settings.missing,
                 ddof=settings.ddof,
                 activation_threshold=settings.activation_threshold,
@@ -141,9 +144,11 @@ def _summarize_session(
             )
         else:
             vector = pd.Series(np.nan, index=list(FEATURE_NAMES))
+        vector[[spec.name for spec in SPECS if spec.signal in lacking]] = np.nan
     except ValueError as error:
         raise InvalidInputError(f"{describe_session(key)}: {error}") from error
-    reason = explain_exclusion(seen, settings)
+    missing = f"its frame table lacks {', '.join(lacking)}" if lacking else ""
+    reason = "; ".join(filter(None, (explain_exclusion(seen, settings), missing)))
     return {
         **dict(zip(SESSION_KEY, key, strict=True)),
         **person,

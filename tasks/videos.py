@@ -20,13 +20,13 @@ from tasks.decord_reading import check_decord, read_with_decord
 from tasks.frame_clock import FrameClock, read_clock
 from tasks.pictures import FirstPicture, Pictures, read_first_picture, read_with_pyav
 
-__all__ = ["DECORD_MAX_PIXELS", "FrameBatch", "FrameClock", "VideoReader", "read_clock"]
+__all__ = ["DECORD_MAX_BYTES", "FrameBatch", "FrameClock", "VideoReader", "read_clock"]
 
 ReaderName = Literal["auto", "decord", "pyav"]
 
-DECORD_MAX_PIXELS: Final = 1280 * 720
-"""Output pixels of a frame up to which ``auto`` tries decord. Above, decord has held 0.2 to 3.4 GB without being
-faster than PyAV."""
+DECORD_MAX_BYTES: Final = 256 * 2**20
+"""Size of all decoded frames up to which ``auto`` tries decord. decord 0.6 decodes ahead of a slower consumer without bound: of a
+recording of 3 minutes at 1280x720 it came to hold all frames, 4.3 GB. PyAV holds a few frames at any length."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,9 +65,9 @@ class VideoReader:
     path
         A video file.
     reader
-        ``auto``: decord for MP4 and MOV of at most `DECORD_MAX_PIXELS`, if its count and timestamps agree with the
-        packets, its first picture agrees with PyAV's, and a scan finds no damage; otherwise PyAV. ``decord``: the
-        same without the limit on pixels. ``pyav``: PyAV.
+        ``auto``: decord for MP4 and MOV of at most `DECORD_MAX_BYTES` decoded, if its count and timestamps agree with
+        the packets, its first picture agrees with PyAV's, and a scan finds no damage; otherwise PyAV. ``decord``: the
+        same without the limit, so memory grows with length. ``pyav``: PyAV.
     max_width, max_height
         Larger frames are reduced to fit while decoding, keeping their proportions. None for full size.
     threads
@@ -212,8 +212,12 @@ class VideoReader:
             )
 
     def _why_not_decord(self, clock: FrameClock, first: FirstPicture) -> str | None:
-        if self._asked == "auto" and self.width * self.height > DECORD_MAX_PIXELS:
-            return f"frames of {self.width}x{self.height} are above decord's limit of {DECORD_MAX_PIXELS} pixels"
+        decoded_bytes = len(clock) * self.width * self.height * 3
+        if self._asked == "auto" and decoded_bytes > DECORD_MAX_BYTES:
+            return (
+                f"decoded, {len(clock)} frames of {self.width}x{self.height} fill {decoded_bytes / 2**20:.0f} MiB, all of which "
+                "decord may hold"
+            )
         if first.orientation.is_mirrored:
             return "the display matrix mirrors pictures, which decord ignores"
         return check_decord(self._path, clock, first, width=self.width, height=self.height, threads=self._threads)

@@ -119,7 +119,22 @@ def describe_emotion_tests(inputs: GroupReportInputs) -> list[Block]:
     skipped = len(table) - len(tested)
     if skipped:
         findings.append(f"{plural(skipped, 'combination')} could not be tested; the table below says why.")
+    findings += _compare_units(inputs.emotion_frames, facts)
     return [Findings(findings), Charts([_draw_emotions(table, facts)]), _tabulate_emotions(table, facts)]
+
+
+def _compare_units(over_frames: pd.DataFrame | None, facts: ReportFacts) -> list[str]:
+    """Where tests over frames, as papers print them, see a difference that does not hold over participants."""
+    if over_frames is None or over_frames.empty:
+        return []
+    found = over_frames[over_frames["p_bh"] < facts.alpha]
+    only = int((over_frames["units_agree"] == "frames only").sum())
+    text = (
+        f"Over frames, as papers print it, {len(found)} of {len(over_frames)} tests would have adjusted p < {level(facts.alpha)}, "
+        f"{only} of them not over participants. Frames of a participant are no independent observations: those are no findings. "
+        "group/comparison.html lays both out side by side, with figures and a methods text."
+    )
+    return [text]
 
 
 def _draw_emotions(table: pd.DataFrame, facts: ReportFacts) -> Chart:

@@ -112,6 +112,8 @@ class GroupReportInputs:
         ``desc-performance_classifiers``, ``desc-predictions_classifiers``.
     attribute_tests, emotion_tests
         ``desc-attributegroups_tests``, ``desc-emotionaus_tests``.
+    emotion_frames
+        ``desc-emotionframes_tests``: the tests over frames, for a sentence on where they disagree.
     planted_effects
         ``desc-planted_effects``; only a rendered study has one.
     absent
@@ -141,6 +143,7 @@ class GroupReportInputs:
     predictions: pd.DataFrame | None = None
     attribute_tests: pd.DataFrame | None = None
     emotion_tests: pd.DataFrame | None = None
+    emotion_frames: pd.DataFrame | None = None
     planted_effects: pd.DataFrame | None = None
     absent: Mapping[str, str] = field(default_factory=dict)
     outcomes: Sequence[Outcome] = ()

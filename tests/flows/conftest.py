@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tasks.rendering import render_study, write_demo_settings
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the flows in one process, where they share a Prefect and the studies below; deployments bring their own."""
+    here = Path(__file__).parent
+    for item in items:
+        if item.path.parent == here and item.get_closest_marker("server") is None:
+            item.add_marker(pytest.mark.xdist_group("flows"))
 
 
 @pytest.fixture(scope="session")
@@ -35,4 +44,53 @@ def copied_study(rendered_study, tmp_path, monkeypatch) -> Path:
     folder = tmp_path / "small"
     shutil.copytree(rendered_study, folder)
     monkeypatch.setenv("FACETRACE_STUDIES", str(tmp_path))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def run_study(prefect_home) -> Callable[..., dict[str, object]]:
+    """Runs the study flow on a folder and gives its summary, with the name of the final state; raises what the flow raised."""
+    del prefect_home
+
+    def run(folder: Path, **options: object) -> dict[str, object]:
+        from flows.disclosure import read_summary
+        from flows.study import study
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("FACETRACE_STUDIES", str(folder.parent))
+            state = study(study=folder.name, return_state=True, **options)
+        return {**read_summary(state), "state": state.name}
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def change_settings() -> Callable[..., None]:
+    """Changes sections of a study's config.yaml."""
+
+    def change(folder: Path, **sections: dict[str, object]) -> None:
+        path = folder / "config.yaml"
+        settings = yaml.safe_load(path.read_text())
+        for section, values in sections.items():
+            settings.setdefault(section, {}).update(values)
+        path.write_text(yaml.safe_dump(settings))
+
+    return change
+
+
+@pytest.fixture(scope="session")
+def finished_study(rendered_study, run_study, tmp_path_factory) -> Path:
+    """The rendered study after one run."""
+    folder = tmp_path_factory.mktemp("finished") / "small"
+    shutil.copytree(rendered_study, folder)
+    summary = run_study(folder)
+    assert summary["result"] == "RESULT ok=6 failed=0 skipped=0 exit=0", summary
+    return folder
+
+
+@pytest.fixture
+def copied_finished_study(finished_study, tmp_path) -> Path:
+    """A copy of the finished study, in another folder, that a test may spoil."""
+    folder = tmp_path / "elsewhere"
+    shutil.copytree(finished_study, folder)
     return folder

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 import shutil
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
 
 from features.vector_58 import FEATURE_NAMES, participant_vector
 from tasks.bids_names import Derivatives
@@ -17,36 +15,6 @@ from tasks.errors import ExitCode, InvalidInputError, SettingsError, WeightsErro
 from tasks.tables import read_table
 
 pytestmark = pytest.mark.usefixtures("prefect_home")
-
-
-def run_study(folder: Path, **options: object) -> dict[str, object]:
-    from flows.study import study
-
-    state = study(study=folder.name, return_state=True, **options)
-    result = state.result(raise_on_failure=False)
-    if isinstance(result, BaseException):
-        raise result
-    return {**result, "state": state.name}
-
-
-def change_settings(folder: Path, **sections: dict[str, object]) -> None:
-    path = folder / "config.yaml"
-    settings = yaml.safe_load(path.read_text())
-    for section, values in sections.items():
-        settings.setdefault(section, {}).update(values)
-    path.write_text(yaml.safe_dump(settings))
-
-
-@pytest.fixture(scope="session")
-def finished_study(rendered_study, prefect_home, tmp_path_factory) -> Path:
-    """The rendered study after one run."""
-    folder = tmp_path_factory.mktemp("finished") / "small"
-    shutil.copytree(rendered_study, folder)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("FACETRACE_STUDIES", str(folder.parent))
-        summary = run_study(folder)
-    assert summary["result"] == "RESULT ok=6 failed=0 skipped=0 exit=0", summary
-    return folder
 
 
 def test_every_frame_has_a_row_and_rendered_truth_is_found(finished_study):
@@ -58,13 +26,14 @@ def test_every_frame_has_a_row_and_rendered_truth_is_found(finished_study):
         assert frames["frame"].tolist() == truth["frame"].tolist() == list(range(192))
         np.testing.assert_allclose(frames["time_s"], truth["time_s"], atol=1e-3)
         present = truth["face_present"].to_numpy()
-        # A participant who left the picture is looked for again after target.max_gap_s: up to 12 frames a loss.
-        assert frames.loc[present, "valid"].mean() >= 0.85
+        # A participant who left the picture is looked for again after target.max_gap_s: 12 frames, at one face lost or found late.
+        n_losses = int((np.diff(present.astype(int)) == -1).sum())
+        assert (~frames.loc[present, "valid"]).sum() <= 13 * n_losses
         both = present & frames["valid"].to_numpy()
         eyes = ["left_eye_x", "left_eye_y", "right_eye_x", "right_eye_y"]
         apart = np.hypot(truth["left_eye_x"] - truth["right_eye_x"], truth["left_eye_y"] - truth["right_eye_y"])
         error = (frames[eyes] - truth[eyes]).abs().max(axis=1) / apart
-        assert error[both].median() < 0.08
+        assert error[both].median() < 0.05
 
 
 def test_features_are_those_of_the_frame_tables(finished_study):
@@ -83,6 +52,8 @@ def test_all_tables_reports_and_sidecars_are_written(finished_study):
     assert names == {
         "desc-triage_videos", "desc-features_participants", "desc-performance_classifiers",
         "desc-predictions_classifiers", "desc-attributegroups_tests", "desc-emotionaus_tests",
+        "desc-attributereadings_tests", "desc-emotionrates_participants", "desc-emotionframes_tests",
+        "desc-emotionmodels_tests", "desc-combinations_complexity", "desc-combinations_tests",
     }  # fmt: skip
     for path in folder.rglob("*.parquet"):
         sidecar = json.loads(path.with_suffix(".json").read_text())
@@ -98,7 +69,7 @@ def test_all_tables_reports_and_sidecars_are_written(finished_study):
     assert modes == {"0o600", "0o700"}
 
 
-def test_a_second_run_computes_nothing(finished_study, monkeypatch):
+def test_a_second_run_computes_nothing(finished_study, monkeypatch, run_study):
     monkeypatch.setenv("FACETRACE_STUDIES", str(finished_study.parent))
     folder = Derivatives.of_study(finished_study).folder
     tables = [path for path in folder.rglob("*.parquet") if "triage" not in path.name]
@@ -107,7 +78,7 @@ def test_a_second_run_computes_nothing(finished_study, monkeypatch):
     assert {path: path.stat().st_mtime_ns for path in tables} == before
 
 
-def test_broken_participants_fail_alone(copied_study):
+def test_broken_participants_fail_alone(copied_study, run_study, change_settings):
     broken = {
         "001": b"",
         "002": b"this is no video\n" * 100,
@@ -135,7 +106,7 @@ def test_broken_participants_fail_alone(copied_study):
     assert log["exit_code"] == ExitCode.SOME_PARTICIPANTS_FAILED
 
 
-def test_a_truncated_video_keeps_the_frames_that_can_be_read(copied_study):
+def test_a_truncated_video_keeps_the_frames_that_can_be_read(copied_study, run_study, change_settings):
     video = next((copied_study / "sub-001" / "beh").glob("*.mp4"))
     # A fragmented copy, so that the header survives the cut, as with cameras that stop in mid-recording.
     import av
@@ -165,13 +136,13 @@ def test_a_truncated_video_keeps_the_frames_that_can_be_read(copied_study):
     assert frames["valid"].sum() > 50
 
 
-def test_asking_for_one_participant_skips_the_others(copied_study):
+def test_asking_for_one_participant_skips_the_others(copied_study, run_study, change_settings):
     change_settings(copied_study, classify={"permutations": 0})
     summary = run_study(copied_study, participants=["sub-002"])
     assert str(summary["result"]).startswith("RESULT ok=1 failed=0 skipped=5")
 
 
-def test_demo_weights_are_refused_on_videos_that_are_not_rendered(copied_study):
+def test_demo_weights_are_refused_on_videos_that_are_not_rendered(copied_study, run_study):
     video = next((copied_study / "sub-002" / "beh").glob("*.mp4"))
     with video.open("ab") as file:
         file.write(b"\0")
@@ -179,33 +150,33 @@ def test_demo_weights_are_refused_on_videos_that_are_not_rendered(copied_study):
         run_study(copied_study)
 
 
-def test_a_wrong_weights_file_stops_the_run(copied_study):
+def test_a_wrong_weights_file_stops_the_run(copied_study, run_study, change_settings):
     (copied_study / "own.safetensors").write_bytes(b"no tensors")
     change_settings(copied_study, attributes={"weights": "own.safetensors"})
     with pytest.raises(WeightsError, match=r"own\.safetensors"):
         run_study(copied_study)
 
 
-def test_missing_weights_stop_the_run_at_once(copied_study, monkeypatch, tmp_path):
+def test_missing_weights_stop_the_run_at_once(copied_study, monkeypatch, tmp_path, run_study, change_settings):
     monkeypatch.setenv("FACETRACE_WEIGHTS", str(tmp_path / "empty"))
     change_settings(copied_study, detection={"weights": "retinaface-mobilenet0.25"})
     with pytest.raises(WeightsError, match=r"facetrace weights fetch retinaface-mobilenet0\.25"):
         run_study(copied_study)
 
 
-def test_an_unknown_setting_stops_the_run(copied_study):
+def test_an_unknown_setting_stops_the_run(copied_study, run_study, change_settings):
     change_settings(copied_study, detection={"confidense": 0.5})
     with pytest.raises(SettingsError, match=r"Did you mean detection\.confidence\?"):
         run_study(copied_study)
 
 
-def test_no_participants_table_stops_the_run(copied_study):
+def test_no_participants_table_stops_the_run(copied_study, run_study):
     (copied_study / "participants.tsv").unlink()
     with pytest.raises(InvalidInputError, match=r"participants\.tsv"):
         run_study(copied_study)
 
 
-def test_duplicate_ids_stop_the_run(copied_study):
+def test_duplicate_ids_stop_the_run(copied_study, run_study):
     table = copied_study / "participants.tsv"
     lines = table.read_text().splitlines()
     table.write_text("\n".join([*lines, lines[1]]) + "\n")
@@ -213,7 +184,7 @@ def test_duplicate_ids_stop_the_run(copied_study):
         run_study(copied_study)
 
 
-def test_two_videos_for_one_session_fail_their_participant(copied_study):
+def test_two_videos_for_one_session_fail_their_participant(copied_study, run_study, change_settings):
     video = next((copied_study / "sub-001" / "beh").glob("*.mp4"))
     shutil.copy(video, video.with_suffix(".mov"))
     change_settings(copied_study, classify={"permutations": 0, "ablation": False})

@@ -11,15 +11,10 @@ from scipy import stats
 
 from features.facs import EMOTIONET_AUS
 from features.vector_58 import ATTRIBUTE_GROUPS, FEATURE_NAMES
-from tasks.comparison import (
-    ATTRIBUTE_TEST_COLUMNS,
-    EMOTION_TEST_COLUMNS,
-    compare_attributes,
-    compare_emotions,
-    compare_groups,
-    order_emotions,
-    summarize_emotions,
-)
+from tasks.comparison import ATTRIBUTE_TEST_COLUMNS, compare_attributes, compare_groups
+from tasks.emotion_columns import EMOTION_TEST_COLUMNS
+from tasks.emotion_frames import order_emotions, summarize_emotions
+from tasks.emotion_tests import compare_emotions
 from tasks.errors import InvalidInputError, TooFewParticipantsError
 from tasks.settings import CompareSettings
 from tasks.tables import write_table
@@ -59,7 +54,7 @@ def make_study(sessions: int = 1) -> tuple[pd.DataFrame, list[pd.DataFrame], dic
 
 
 def test_tables_of_the_contract(tmp_path: Path) -> None:
-    attributes, emotions = compare_groups(*make_study())
+    attributes, emotions = compare_groups(*make_study())[:2]
     assert attributes.columns.tolist() == [column.name for column in ATTRIBUTE_TEST_COLUMNS]
     assert emotions.columns.tolist() == [column.name for column in EMOTION_TEST_COLUMNS]
     assert attributes["attribute_group"].tolist() == ["AU", "arousal", "valence", "expression"]
@@ -109,7 +104,7 @@ def test_a_unit_that_nobody_shows_is_said() -> None:
 
 def test_sessions_are_averaged_before_the_test() -> None:
     features, frames, events = make_study(sessions=2)
-    attributes, emotions = compare_groups(features, frames, events)
+    attributes, emotions = compare_groups(features, frames, events)[:2]
     assert (attributes["n_a"] == N_PER_GROUP).all()
     assert (emotions["n_a"] == N_PER_GROUP).all()
     averaged = features.groupby("participant_id")[list(FEATURE_NAMES)].mean()
@@ -120,7 +115,7 @@ def test_sessions_are_averaged_before_the_test() -> None:
 def test_excluded_sessions_are_left_out() -> None:
     features, frames, events = make_study()
     features.loc[0, ["included", "exclusion_reason"]] = False, "no frame is valid"
-    attributes, emotions = compare_groups(features, frames, events)
+    attributes, emotions = compare_groups(features, frames, events)[:2]
     assert set(attributes["n_a"]) == set(emotions["n_a"]) == {N_PER_GROUP - 1}
 
 
@@ -149,7 +144,7 @@ def test_short_segments_do_not_count() -> None:
 
 
 def test_without_events_there_are_no_emotions() -> None:
-    attributes, emotions = compare_groups(*make_study()[:2], {})
+    attributes, emotions = compare_groups(*make_study()[:2], {})[:2]
     assert len(attributes) == 4
     assert emotions.empty
     assert emotions.columns.tolist() == [column.name for column in EMOTION_TEST_COLUMNS]
@@ -194,5 +189,5 @@ def test_what_cannot_be_compared_is_said() -> None:
     with pytest.raises(TooFewParticipantsError, match="got 1 ASD and 6 TD"):
         compare_groups(few, frames, events)
     broken = dict.fromkeys(events, EVENTS.drop(columns="duration"))
-    with pytest.raises(InvalidInputError, match="Events of sub-000, task clips: .*duration"):
+    with pytest.raises(InvalidInputError, match="Emotions of sub-000, task clips: .*duration"):
         compare_groups(features, frames, broken)

@@ -36,7 +36,10 @@ def test_scenes_are_rendered_in_whole_shards(shards: list[Path]) -> None:
 
 def test_training_writes_weights_that_the_detector_loads(shards: list[Path], tmp_path: Path) -> None:
     settings = step.DetectorTrainingSettings(
-        phases=(step.DetectorPhase(1, 2, 64, 1e-3), step.DetectorPhase(1, 2, 96, 1e-3, 5.0))
+        phases=(
+            step.DetectorPhase(1, (step.CropPlan(2, 64),), 1e-3),
+            step.DetectorPhase(1, (step.CropPlan(2, 96, (20, 60)), step.CropPlan(1, 64)), 1e-3, 5.0),
+        )
     )
     reported: list[tuple[int, int]] = []
     output = tmp_path / "weights" / "detector.safetensors"

@@ -49,14 +49,14 @@ def test_what_changed_is_named(output):
 
 def test_an_altered_or_deleted_output_is_noticed(output, step):
     output.write_text("tampered")
-    assert why_stale(output, step) == "altered"
+    assert why_stale(output, step) == "the output was altered"
     output.unlink()
     assert why_stale(output, step) == "missing"
 
 
-def test_a_damaged_sidecar_counts_as_missing(output, step):
+def test_a_damaged_sidecar_is_noticed(output, step):
     sidecar_path(output).write_text("{half")
-    assert why_stale(output, step) == "missing"
+    assert why_stale(output, step) == "its sidecar is missing or damaged"
 
 
 def test_the_sidecar_holds_the_dictionary_and_no_path(output, tmp_path):

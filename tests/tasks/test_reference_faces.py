@@ -12,7 +12,8 @@ from features.synthetic.identity import sample_identity
 from features.synthetic.renderer import FaceState, render_frame
 from features.synthetic.scene import sample_scene_look
 from tasks.errors import InvalidInputError, WeightsError
-from tasks.reference_faces import find_reference_image, load_embedder, read_reference
+from tasks.extraction_jobs import find_reference_image
+from tasks.reference_faces import load_embedder, read_reference
 from tasks.weights import load_detector, locate
 
 

@@ -105,12 +105,29 @@ def test_table_survives_parquet(tmp_path: Path) -> None:
     assert {column.name for column in participant_columns()} <= set(table.columns)
 
 
+def test_a_table_that_lacks_signals_is_marked_and_its_features_are_refused_or_partial() -> None:
+    imported = make_frames("001").drop(columns=["AU43", "arousal"])
+    mixed = [imported.assign(AU12_intensity=1.0), make_frames("002")]
+    refused = summarize_participants(mixed, PARTICIPANTS).set_index("participant_id")
+    assert refused["included"].tolist() == [False, True]
+    assert refused.loc["001", "exclusion_reason"] == "its frame table lacks AU43, arousal"
+    assert refused.loc["001", list(FEATURE_NAMES)].isna().all()
+    assert refused.loc["002", list(FEATURE_NAMES)].notna().all()
+    settings = SummarizeSettings(lacking_signals="available")
+    partial = summarize_participants(mixed, PARTICIPANTS, settings).set_index("participant_id")
+    lacking = [name for name in FEATURE_NAMES if name.endswith(("_AU43", "_arousal"))]
+    assert len(lacking) == 3 + 3
+    assert partial.loc["001", lacking].isna().all()
+    whole = participant_vector(make_frames("001")).drop(lacking)
+    np.testing.assert_allclose(partial.loc["001", whole.index].astype(float), whole)
+    assert not partial.loc["001", "included"]
+
+
 @pytest.mark.parametrize(
     ("frames", "participants", "message"),
     [
         ([make_frames("003")], PARTICIPANTS, "sub-003, task clips in participants.tsv"),
         ([make_frames("001")] * 2, PARTICIPANTS, "each session once"),
-        ([make_frames("001").drop(columns="AU43")], PARTICIPANTS, "AU43"),
         ([make_frames("001").assign(AU43=2.0)], PARTICIPANTS, "sub-001, task clips: Expected AU43 between 0 and 1"),
         ([], PARTICIPANTS.drop(columns="group"), "columns group"),
         ([], PARTICIPANTS.assign(included="yes"), "included of participants.tsv"),

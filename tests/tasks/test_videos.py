@@ -315,8 +315,8 @@ def test_reduction_while_decoding(numbered_video, media):
         assert (used.width, used.height) == (160, 120)
 
 
-def test_large_frames_go_to_pyav(monkeypatch, numbered_video):
-    monkeypatch.setattr(tasks.videos, "DECORD_MAX_PIXELS", 160 * 120 - 1)
+def test_recordings_that_decord_could_not_hold_go_to_pyav(monkeypatch, numbered_video):
+    monkeypatch.setattr(tasks.videos, "DECORD_MAX_BYTES", 60 * 160 * 120 * 3 - 1)
     assert read_all(numbered_video)[-1].reader_used == "pyav"
     assert read_all(numbered_video, reader="decord")[-1].reader_used == "decord"
     assert read_all(numbered_video, max_height=60)[-1].reader_used == "decord"

@@ -1,0 +1,85 @@
+"""What decides each report: the tables that it shows, what is known of its participants, and the settings that it prints."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from tasks.checking import CheckedStudy
+from tasks.events import read_events
+from tasks.manifest import RunManifest
+from tasks.provenance import Step, hash_json
+from tasks.settings import Settings
+from tasks.step_plans import hash_files, hash_rows
+from tasks.steps import PlannedStep
+from tasks.study import Participant
+
+REPORT_VERSION: Final = 1
+"""Raised when templates or figures change."""
+
+GROUP_TABLES: Final = {
+    "features": ("features", "participants", "summarize"),
+    "performance": ("performance", "classifiers", "classify"),
+    "predictions": ("predictions", "classifiers", "classify"),
+    "attribute_tests": ("attributegroups", "tests", "compare"),
+    "emotion_tests": ("emotionaus", "tests", "compare"),
+    "emotion_frames": ("emotionframes", "tests", "compare"),
+    "planted_effects": ("planted", "effects", "planted effects"),
+}
+"""Table of the group report -> its name and suffix, and the step that makes it."""
+
+
+def plan_participant_reports(checked: CheckedStudy) -> list[tuple[Participant, PlannedStep]]:
+    """What decides the report of each participant who was chosen."""
+    study = checked.study
+    settings = _shown_on_every_page(checked.settings)
+    # Every report shows the cohort; a table of thousands is hashed once.
+    cohort = hash_files([study.derivatives.group_table("features", "participants")])
+    return [
+        (
+            person,
+            PlannedStep(
+                Step("report", REPORT_VERSION, settings, {**cohort, **_inputs_of(checked, person)}),
+                {"report": study.derivatives.participant_report(person.participant_id)},
+            ),
+        )
+        for person in study.participants
+        if person.participant_id not in study.not_chosen
+    ]
+
+
+def _inputs_of(checked: CheckedStudy, person: Participant) -> dict[str, str]:
+    recordings = checked.study.recordings_of(person.participant_id)
+    mine = checked.triage[checked.triage["participant_id"] == person.participant_id]
+    return {
+        **hash_files(list(map(checked.frame_table, recordings))),
+        "events": hash_rows(*(read_events(item.events_path) for item in recordings if item.events_path is not None)),
+        "participants.tsv": hash_json([person.group, {key: str(item) for key, item in person.covariates.items()}]),
+        "triage": hash_rows(mine),
+        "problems": hash_json(checked.study.failed.get(person.participant_id, "")),
+    }
+
+
+def plan_group_report(checked: CheckedStudy, manifest: RunManifest) -> PlannedStep:
+    """What decides the report of the study, given how the inputs of a run ended."""
+    derivatives = checked.study.derivatives
+    tables = [derivatives.group_table(name, suffix) for name, suffix, _step in GROUP_TABLES.values()]
+    outcomes = [[*item.key, item.status, item.reason] for item in manifest.outcomes]
+    inputs = {
+        **hash_files([*tables, *checked.frame_tables()]),
+        "participants.tsv": hash_rows(checked.study.participants_table()),
+        "triage": hash_rows(checked.triage),
+        "outcomes of the run": hash_json([outcomes, manifest.step_errors]),
+    }
+    settings = checked.settings.model_dump(mode="json", exclude={"run"})
+    return PlannedStep(Step("report", REPORT_VERSION, settings, inputs), {"report": derivatives.group_report})
+
+
+def _shown_on_every_page(settings: Settings) -> dict[str, Any]:
+    return {
+        "study": settings.study.model_dump(mode="json"),
+        "report": settings.report.model_dump(mode="json"),
+        "summarize.min_valid_fraction": settings.summarize.min_valid_fraction,
+        "summarize.min_valid_frames": settings.summarize.min_valid_frames,
+        "quality.max_yaw_deg": settings.quality.max_yaw_deg,
+        "quality.max_pitch_deg": settings.quality.max_pitch_deg,
+    }
