@@ -5,15 +5,16 @@ Heavy packages are imported inside the commands, so that ``--help``, ``check`` a
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import sys
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
+from flows.cli_support import ConfigFile, DryRun, Labels, StudyFolder, Verbose, finish, leave, prepare_prefect, run_flow
+from flows.cli_weights import weights_app
 from tasks.errors import ExitCode, FacetraceError, SettingsError
 
 app = typer.Typer(
@@ -24,21 +25,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-weights_app = typer.Typer(
-    help="Weights of the networks: what is there, and fetching what is not.", no_args_is_help=True
-)
 app.add_typer(weights_app, name="weights")
-
-StudyFolder = Annotated[Path, typer.Argument(help="Folder of the study.", show_default=False)]
-ConfigFile = Annotated[
-    Path | None, typer.Option("--config", help="Settings; by default config.yaml in the study folder, if there is one.")
-]
-Labels = Annotated[
-    list[str] | None,
-    typer.Option("--participant-label", help="Only this participant (with or without sub-); may be repeated."),
-]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done and what it needs; do nothing.")]
-Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Print what Prefect does.")]
 
 
 @app.command()
@@ -93,7 +80,7 @@ def run(
     verbose: Verbose = False,
 ) -> None:
     """Run the whole study: extract, summarize, classify, compare, report. Only what changed is computed."""
-    _run_flow("study", study, config, participant_label, dry_run=dry_run, verbose=verbose)
+    run_flow("study", study, config, participant_label, dry_run=dry_run, verbose=verbose)
 
 
 @app.command()
@@ -105,7 +92,7 @@ def extract(
     verbose: Verbose = False,
 ) -> None:
     """Videos to frame tables."""
-    _run_flow("extract", study, config, participant_label, dry_run=dry_run, verbose=verbose)
+    run_flow("extract", study, config, participant_label, dry_run=dry_run, verbose=verbose)
 
 
 @app.command("import")
@@ -141,7 +128,7 @@ def import_table(
             frame_rate_hz=frame_rate,
         )
         remember_job(study, job)
-    _run_flow("import", study, config, [participant] if participant else None, dry_run=False, verbose=verbose)
+    run_flow("import", study, config, [participant] if participant else None, dry_run=False, verbose=verbose)
 
 
 @app.command()
@@ -153,19 +140,19 @@ def summarize(
     verbose: Verbose = False,
 ) -> None:
     """Frame tables to the 58 features of each participant."""
-    _run_flow("summarize", study, config, participant_label, dry_run=dry_run, verbose=verbose)
+    run_flow("summarize", study, config, participant_label, dry_run=dry_run, verbose=verbose)
 
 
 @app.command()
 def classify(study: StudyFolder, config: ConfigFile = None, dry_run: DryRun = False, verbose: Verbose = False) -> None:
     """Seven classifiers, leaving one participant out."""
-    _run_flow("classify", study, config, None, dry_run=dry_run, verbose=verbose)
+    run_flow("classify", study, config, None, dry_run=dry_run, verbose=verbose)
 
 
 @app.command()
 def compare(study: StudyFolder, config: ConfigFile = None, dry_run: DryRun = False, verbose: Verbose = False) -> None:
     """Tests of group differences."""
-    _run_flow("compare", study, config, None, dry_run=dry_run, verbose=verbose)
+    run_flow("compare", study, config, None, dry_run=dry_run, verbose=verbose)
 
 
 @app.command()
@@ -173,7 +160,7 @@ def atypicality(
     study: StudyFolder, config: ConfigFile = None, dry_run: DryRun = False, verbose: Verbose = False
 ) -> None:
     """Networks that predict the judges' ratings from windows of action units; needs ratings.csv in the study."""
-    _run_flow("atypicality", study, config, None, dry_run=dry_run, verbose=verbose)
+    run_flow("atypicality", study, config, None, dry_run=dry_run, verbose=verbose)
 
 
 @app.command()
@@ -191,7 +178,7 @@ def export(
     verbose: Verbose = False,
 ) -> None:
     """Tables for R, SPSS and spreadsheets, with a codebook."""
-    _run_flow(
+    run_flow(
         "export",
         study,
         config,
@@ -206,7 +193,7 @@ def export(
 @app.command()
 def report(study: StudyFolder, config: ConfigFile = None, dry_run: DryRun = False, verbose: Verbose = False) -> None:
     """The HTML reports from the tables that exist."""
-    _run_flow("report", study, config, None, dry_run=dry_run, verbose=verbose)
+    run_flow("report", study, config, None, dry_run=dry_run, verbose=verbose)
 
 
 @app.command()
@@ -229,7 +216,7 @@ def labels(
 ) -> None:
     """Labels of experts: occurrence, agreement of experts and tools, ratings of judges, tests by labelled expression."""
     from tasks.label_step import LabelSources, analyse_labels  # noqa: PLC0415
-    from tasks.settings import read_settings  # noqa: PLC0415
+    from tasks.settings_file import read_settings  # noqa: PLC0415
 
     sources = LabelSources(_name_paths(expert), _name_paths(tool or []), ratings, raw_codes)
     for path in analyse_labels(sources, out, read_settings(config)):
@@ -256,10 +243,10 @@ def demo(
 ) -> None:
     """Render participants with planted effects, run the study on them, and compare what was planted with what was found."""
     os.environ["FACETRACE_STUDIES"] = str(folder.resolve().parent)
-    _prepare_prefect(verbose=verbose)
+    prepare_prefect(verbose=verbose)
     from flows.demo import demo as flow  # noqa: PLC0415  (after Prefect's environment is settled)
 
-    summary = _finish(
+    summary = finish(
         flow(
             study=folder.resolve().name,
             participants_per_group=participants_per_group,
@@ -270,105 +257,15 @@ def demo(
     )
     if summary.get("report"):
         print(f"Report: {os.path.relpath(folder / summary['report'])}")  # noqa: T201
-    _leave(summary)
+    leave(summary)
 
 
 @app.command()
 def settings() -> None:
     """Print a config.yaml with every setting, its default and what it means."""
-    from tasks.settings import document_settings  # noqa: PLC0415
+    from tasks.settings_file import document_settings  # noqa: PLC0415
 
     sys.stdout.write(document_settings())
-
-
-@weights_app.command("list")
-def list_weights() -> None:
-    """Names, state, licence and use of all known weights."""
-    from tasks.weights import describe_status, read_manifest, weights_folder  # noqa: PLC0415
-
-    for entry in read_manifest().values():
-        use = f"{entry.intended_use} ({entry.licence})"
-        print(f"{entry.name:28s} {describe_status(entry):8s} {use}")  # noqa: T201
-    print(f"Folder: {weights_folder()}")  # noqa: T201
-
-
-@weights_app.command("fetch")
-def fetch_weights(
-    name: Annotated[str, typer.Argument(help="Name as `facetrace weights list` prints it.")],
-    from_dir: Annotated[
-        Path | None, typer.Option(help="Take the file from this folder instead of the internet.")
-    ] = None,
-) -> None:
-    """Download weights, or copy them from a folder, and check their SHA-256."""
-    from tasks.progress import show_progress  # noqa: PLC0415
-    from tasks.weights import fetch  # noqa: PLC0415
-
-    with show_progress() as reporter:
-        path = fetch(name, from_dir=from_dir, progress=lambda done, total: reporter(name, done, total))
-    print(f"{name}: {path}")  # noqa: T201
-
-
-def _run_flow(
-    name: str,
-    study: Path,
-    config: Path | None,
-    labels: list[str] | None,
-    *,
-    dry_run: bool,
-    verbose: bool,
-    **more: object,
-) -> None:
-    if dry_run:
-        _print_plan(study, config, labels)
-        return
-    os.environ["FACETRACE_STUDIES"] = str(study.resolve().parent)
-    _prepare_prefect(verbose=verbose)
-    from flows import registry  # noqa: PLC0415  (after Prefect's environment is settled)
-
-    summary = _finish(
-        registry.FLOWS[name](
-            study=study.resolve().name,
-            config=os.path.relpath(config, study) if config else "",
-            **more,
-            return_state=True,
-            **({"participants": list(labels)} if labels else {}),
-        )
-    )
-    if summary.get("report"):
-        print(f"Report: {os.path.relpath(study / summary['report'])}")  # noqa: T201
-    _leave(summary)
-
-
-def _print_plan(study: Path, config: Path | None, labels: list[str] | None) -> None:
-    from tasks.checking import check_study  # noqa: PLC0415
-    from tasks.planning import plan_run  # noqa: PLC0415
-
-    checked = check_study(study, config=config, participant_labels=labels or ())
-    for line in (*checked.describe(), *plan_run(checked)):
-        print(line)  # noqa: T201
-    raise typer.Exit(int(checked.exit_code))
-
-
-def _prepare_prefect(*, verbose: bool) -> None:
-    os.environ.setdefault("PREFECT_LOGGING_LEVEL", "INFO" if verbose else "CRITICAL")
-    os.environ.setdefault("PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW", "ignore")
-    logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, format="%(levelname)s %(message)s")
-    logging.getLogger("httpx").setLevel(logging.WARNING)
-
-
-def _finish(state: Any) -> dict[str, Any]:
-    from flows.disclosure import read_summary  # noqa: PLC0415  (after Prefect's environment is settled)
-
-    return read_summary(state)
-
-
-def _leave(summary: dict[str, Any]) -> NoReturn:
-    for line in (*summary.get("actions", ()), *summary.get("notes", ())):
-        print(line)  # noqa: T201
-    for line in summary.get("problems", ()):
-        print(line, file=sys.stderr)  # noqa: T201
-    print(summary["result"])  # noqa: T201
-    raise typer.Exit(int(summary["exit_code"]))
 
 
 def _interrupt(number: int, _frame: object) -> NoReturn:

@@ -19,7 +19,8 @@ from tasks.probing import TRIAGE_COLUMNS, VideoProbe, probe_study
 from tasks.problems import Problem, list_problems
 from tasks.provenance import Step, write_sidecar
 from tasks.rendered import is_rendered
-from tasks.settings import Settings, read_settings
+from tasks.settings import Settings
+from tasks.settings_file import read_settings
 from tasks.study import Recording, Study, read_study
 from tasks.tables import write_table
 from tasks.weights import Weights, locate, refuse_demo_weights

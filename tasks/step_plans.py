@@ -23,12 +23,12 @@ from tasks.settings import (
     CompareSettings,
     DetectionSettings,
     QualitySettings,
-    Section,
     StudySettings,
     SummarizeSettings,
     TargetSettings,
     VideoSettings,
 )
+from tasks.settings_section import Section
 from tasks.steps import PlannedStep
 from tasks.weights import Weights
 

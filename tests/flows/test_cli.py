@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from flows.cli import main
-from tasks.settings import document_settings
+from tasks.settings_file import document_settings
 
 
 @pytest.fixture

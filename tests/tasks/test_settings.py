@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 
 from tasks.errors import ExitCode, SettingsError
-from tasks.settings import Settings, document_settings, known_settings, read_settings
+from tasks.settings import Settings
+from tasks.settings_file import document_settings, known_settings, read_settings
 
 ROOT = Path(__file__).parents[2]
 
