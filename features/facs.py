@@ -71,6 +71,13 @@ HRM_ACTIONS: Final[tuple[str, ...]] = (
 )  # fmt: skip
 """The 33 actions that Hugging Rain Man analyses, in the order of its label files (AU0, AU21 and AU31 are dropped)."""
 
+HRM_REGRESSION_ACTIONS: Final[tuple[str, ...]] = tuple(
+    name for name in HRM_ACTIONS if name not in {
+        "AU05", "AU08", "AU13", "AU22", "AD29", "AD30", "AD33", "AD34", "AD35", "AD36", "AD37",
+    }
+)  # fmt: skip
+"""The 22 of them from which it predicts atypicality, in the same order: AU43 stands after AU07 (section V-A)."""
+
 EMOTIONET_AUS: Final[tuple[str, ...]] = (
     "AU01", "AU02", "AU04", "AU05", "AU06", "AU09", "AU12", "AU17", "AU20", "AU25", "AU26", "AU43",
 )  # fmt: skip

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from prefect import State, flow
 
 from flows.parameters import ConfigName, StudyName
-from flows.runs import Run, conduct, on_existing_tables
+from flows.runs import Run, check_recordings, conduct, on_existing_tables
+from tasks.checking import CheckedStudy, open_for_import
 from tasks.progress import show_progress
 from tasks.step_plans import RATINGS_TABLE
 
@@ -20,10 +23,10 @@ def atypicality_all(run: Run) -> bool:
         run.manifest.actions["atypicality"] = f"skipped: the study has no {RATINGS_TABLE}"
         return True
     # PyTorch takes seconds to import; studies without ratings do without.
-    from tasks.atypicality_step import update_atypicality  # noqa: PLC0415
+    from tasks.atypicality_step import list_gaps, update_atypicality  # noqa: PLC0415
 
     with show_progress() as progress:
-        return run.step(
+        done = run.step(
             "atypicality",
             lambda: update_atypicality(
                 study.derivatives,
@@ -34,11 +37,22 @@ def atypicality_all(run: Run) -> bool:
                 progress=progress,
             ),
         )
+    if done:
+        run.notes += list_gaps(study.derivatives)
+    return done
+
+
+def check_inputs(folder: Path, config: Path | None, participants: Sequence[str]) -> CheckedStudy:
+    """Check what the flow reads: recordings, or participants alone where experts' labels stand in for them."""
+    opened = open_for_import(folder, config=config, participant_labels=participants)
+    if opened.settings.atypicality.inputs == "labels":
+        return opened
+    return check_recordings(folder, config, participants)
 
 
 @flow(name="atypicality", persist_result=False)
 def atypicality(study: StudyName, config: ConfigName = "") -> State[Any]:
-    """Predict the judges' ratings from windows of the frame tables that exist.
+    """Predict the judges' ratings from windows of the frame tables that exist, or of experts' labels.
 
     Parameters
     ----------
@@ -47,4 +61,4 @@ def atypicality(study: StudyName, config: ConfigName = "") -> State[Any]:
     config
         Settings file, relative to the study folder; empty for its config.yaml.
     """
-    return conduct("atypicality", study, config, [], on_existing_tables(atypicality_all))
+    return conduct("atypicality", study, config, [], on_existing_tables(atypicality_all), check=check_inputs)

@@ -1,25 +1,20 @@
-"""Rated segments and frame tables -> predicted atypicality: how well, from which units, and frame by frame."""
+"""Rated segments and recordings -> predicted atypicality: how well, from which units, and frame by frame."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import pandas as pd
-import torch
 
-from classifiers.sequences import SequenceKind
 from classifiers.sequences.baselines import predict_baselines
-from classifiers.sequences.folds import assign_folds, leave_one_participant_out_folds, list_folds
-from classifiers.sequences.importance import occlude_time, permute_signals
-from classifiers.sequences.protocols import cross_validate, find_rows
-from classifiers.sequences.recipe import PUBLISHED, SOUND, SequenceRecipe
-from classifiers.sequences.training import WindowData
-from features.facs import AU_NAMES
+from features.frame_table import KEY
 from features.windows import WindowIndex, index_windows
 from tasks.atypicality_checkpoints import FoldStore, StoredFold
+from tasks.atypicality_folds import FoldWork, label_windows, train_folds
+from tasks.atypicality_inputs import Recordings, walk_segments
 from tasks.atypicality_tables import (
     Prediction,
     average_moments,
@@ -28,65 +23,63 @@ from tasks.atypicality_tables import (
     measure_participants,
     track_frames,
 )
-from tasks.errors import InvalidInputError, TooFewParticipantsError
-from tasks.frame_sources import FrameSource, read_sessions
+from tasks.errors import TooFewParticipantsError
 from tasks.progress import Reporter, silent
 from tasks.settings import AtypicalitySettings
 from tasks.step_plans import RATINGS_TABLE
-from tasks.tables import column_names
+
+USED: Final = "used"
+NOT_RATED: Final = "no judge rated it"
+NOT_RECORDED: Final = "no recording that can be used"
+TOO_SHORT: Final = "shorter than a window"
+NOT_WHOLE: Final = "no window without a missing signal"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RatedWindows:
-    """Windows of the rated segments of a study.
+    """Windows of a study.
 
     Attributes
     ----------
     index
-        The windows.
+        Windows of the rated segments.
+    recordings
+        Windows of all recordings from first to last frame, without labels: what is predicted frame by frame.
     signals
         Action units that they hold.
     groups
-        Group of each participant with windows; index participant_id.
+        Group of each participant with rated windows; index participant_id.
+    segments
+        What became of each rated segment, ``desc-segments_atypicality``.
     """
 
     index: WindowIndex
+    recordings: WindowIndex
     signals: tuple[str, ...]
     groups: pd.Series[str]
+    segments: pd.DataFrame
 
     @property
     def people(self) -> np.typing.NDArray[np.object_]:
-        """Participant of each window."""
+        """Participant of each rated window."""
         return self.index.provenance["participant_id"].to_numpy(dtype=object)
 
 
-def find_signals(columns: Sequence[str]) -> tuple[str, ...]:
-    """Action units among the columns of a frame table, in its order."""
-    return tuple(name for name in columns if name in AU_NAMES)
-
-
 def collect_windows(
-    frame_tables: Sequence[FrameSource],
-    signals: Sequence[str],
-    segments: pd.DataFrame,
-    participants: pd.DataFrame,
-    settings: AtypicalitySettings,
+    recordings: Recordings, segments: pd.DataFrame, participants: pd.DataFrame, settings: AtypicalitySettings
 ) -> RatedWindows:
-    """Cut the windows out of the rated segments.
+    """Cut the windows out of the rated segments, and out of whole recordings.
 
     Parameters
     ----------
-    frame_tables
-        Frame tables or their files; one recording for each rated participant.
-    signals
-        Columns that a window holds.
+    recordings
+        From `tasks.atypicality_inputs`.
     segments
-        `participant_id`, `start_frame`, `end_frame` and `mean`, as of `tasks.ratings.average_ratings`; segments without a
-        mean are left out.
+        From `tasks.atypicality_inputs.assign_recordings`; segments without a mean are left out.
     participants
         `participant_id` and `group`.
     settings
-        Length and stride of windows, and how many participants are needed.
+        Length, stride and label of windows, and how many participants are needed.
 
     Returns
     -------
@@ -94,42 +87,77 @@ def collect_windows(
 
     Raises
     ------
-    InvalidInputError
-        If a rated participant has several recordings: a segment does not say which of them it means.
     TooFewParticipantsError
         If too few participants have windows.
     """
-    rated = segments[segments["mean"].notna()]
-    parts: list[pd.DataFrame] = []
-    for (participant_id, session, task), frames in read_sessions(frame_tables, only=["valid", *signals]):
-        own = rated[rated["participant_id"] == participant_id]
-        if own.empty:
-            continue
-        if any((part["participant_id"] == participant_id).any() for part in parts):
-            raise InvalidInputError(
-                f"Expected one recording of sub-{participant_id}, as {RATINGS_TABLE} names none, got several. "
-                "Choose one stimulus with study.tasks."
-            )
-        used = _mark_segments(frames, own.sort_values("start_frame"), signals)
-        parts.append(used.assign(participant_id=participant_id, session=session, task=task))
+    signals = list(recordings.signals)
+    rated = segments[segments["mean"].notna() & segments["recorded"]]
+    parts = [
+        _mark_segments(recordings.tables[key], own).assign(participant_id=key[0], session=key[1], task=key[2])
+        for key, own in walk_segments(rated, merge=settings.label != "segment")
+    ]
     frames = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
     if frames.empty:
         raise TooFewParticipantsError(f"Expected frames of rated segments of {RATINGS_TABLE}, got none.")
-    index = index_windows(
-        frames, signals, frames["rating"], length=settings.window_frames, stride=settings.stride_frames
-    )
+    length, stride = settings.window_frames, settings.stride_frames
+    index = index_windows(frames, signals, frames["rating"], length=length, stride=stride, label=settings.label)
     names = sorted(set(index.provenance["participant_id"]))
-    if len(names) < max(settings.min_participants, settings.folds):
+    needed = max(settings.min_participants, settings.folds)
+    if len(names) < needed:
         raise TooFewParticipantsError(
-            f"Expected {max(settings.min_participants, settings.folds)} participants or more with a rated segment of "
-            f"{settings.window_frames} frames, got {len(names)}."
+            f"Expected {needed} participants or more with a rated segment of {settings.window_frames} frames, got {len(names)}."
         )
     groups = participants.set_index("participant_id")["group"].reindex(names).fillna("n/a").astype("str")
-    return RatedWindows(index, tuple(signals), groups)
+    everything = pd.concat(
+        [
+            table.assign(participant_id=key[0], session=key[1], task=key[2])
+            for key, table in recordings.tables.items()
+            if key[0] in set(participants["participant_id"])
+        ],
+        ignore_index=True,
+    )
+    whole = index_windows(everything, signals, None, length=length, stride=stride)
+    described = describe_segments(segments, frames, index, settings)
+    return RatedWindows(index, whole, recordings.signals, groups, described)
+
+
+def describe_segments(
+    segments: pd.DataFrame, frames: pd.DataFrame, index: WindowIndex, settings: AtypicalitySettings
+) -> pd.DataFrame:
+    """``desc-segments_atypicality``: what became of each rated segment."""
+    order = segments.reset_index(drop=True)
+    n_frames = _count_within(order, frames, "frame")
+    n_windows = _count_within(order, index.provenance, "start")
+    length = order["end_frame"] - order["start_frame"] + 1
+    status = np.select(
+        [order["mean"].isna(), ~order["recorded"], n_windows > 0, length < settings.window_frames],
+        [NOT_RATED, NOT_RECORDED, USED, TOO_SHORT],
+        NOT_WHOLE,
+    )
+    return order.drop(columns="recorded").assign(
+        n_frames=n_frames.astype(np.int32), n_windows=n_windows.astype(np.int32), status=status
+    )
+
+
+def _count_within(segments: pd.DataFrame, rows: pd.DataFrame, column: str) -> np.typing.NDArray[np.intp]:
+    """Rows whose frame number lies in each segment."""
+    counts = np.zeros(len(segments), dtype=np.intp)
+    numbers = {key: np.sort(part[column].to_numpy()) for key, part in rows.groupby(list(KEY[:3]))}
+    for key, own in segments.groupby(list(KEY[:3])):
+        if key in numbers:
+            low = np.searchsorted(numbers[key], own["start_frame"], side="left")
+            high = np.searchsorted(numbers[key], own["end_frame"], side="right")
+            counts[own.index] = high - low
+    return counts
 
 
 def predict_atypicality(
-    rated: RatedWindows, settings: AtypicalitySettings, store: FoldStore, *, progress: Reporter = silent
+    rated: RatedWindows,
+    folds: pd.DataFrame,
+    settings: AtypicalitySettings,
+    store: FoldStore,
+    *,
+    progress: Reporter = silent,
 ) -> dict[str, pd.DataFrame]:
     """Cross-validate the networks and the baselines, and explain the networks.
 
@@ -137,6 +165,8 @@ def predict_atypicality(
     ----------
     rated
         From `collect_windows`.
+    folds
+        From `tasks.atypicality_inputs.deal_folds`.
     settings
         Section `atypicality`.
     store
@@ -147,150 +177,45 @@ def predict_atypicality(
     Returns
     -------
     dict
-        ``performance, participants, folds, signals, moments, frames, runs``; columns in `tasks.atypicality_tables`.
+        ``performance, participants, folds, signals, moments, frames, runs, segments``; columns in
+        `tasks.atypicality_tables`.
     """
     index, people = rated.index, rated.people
-    folds = deal_folds(rated.groups, settings)
-    labelled = index if settings.protocol == "sound" else replace(index, labels=np.floor(index.labels))
-    found: dict[str, list[Prediction]] = {}
-    batch_means: list[pd.DataFrame] = []
-    signals, moments = [], []
-    for kind in settings.models:
-        stored = train_folds(kind, rated, folds, settings, store, progress=progress)
-        found[kind] = list(stored)
-        batch_means.append(_average_batches(kind, stored, n_participants=len(rated.groups)))
-        importance, occlusion = _explain(stored, labelled, people, rated.signals, settings)
-        signals.append(average_signals(kind, importance, rated.signals))
-        moments.append(average_moments(kind, occlusion))
+    stored = train_folds(FoldWork(index, rated.recordings, rated.signals, folds, settings, store), progress=progress)
+    found: dict[str, list[Prediction]] = {kind: list(items) for kind, items in stored.items()}
+    labelled = label_windows(index, settings)
     for result in predict_baselines(labelled, folds, seed=settings.seed):
         found.setdefault(result.kind, []).append(result)
     performance = measure_models(
         found, people, protocol=settings.protocol, bootstrap_samples=settings.bootstrap_samples, seed=settings.seed
     )
     if settings.protocol == "as_published":
-        performance = pd.concat([performance, *batch_means], ignore_index=True)
+        means = [_average_batches(kind, items, n_participants=len(rated.groups)) for kind, items in stored.items()]
+        performance = pd.concat([performance, *means], ignore_index=True)
+    importance = {kind: pd.concat([item.importance for item in items]) for kind, items in stored.items()}
+    occlusion = {kind: pd.concat([item.occlusion for item in items]) for kind, items in stored.items()}
     return {
         "performance": performance.fillna({"protocol": settings.protocol, "verdict": "n/a"}),
         "participants": measure_participants(found, people).astype({"n_windows": "int32"}),
         "folds": folds,
-        "signals": pd.concat(signals, ignore_index=True),
-        "moments": pd.concat(moments, ignore_index=True),
-        "frames": track_frames({kind: found[kind] for kind in settings.models}, index),
+        "signals": pd.concat(
+            [average_signals(kind, table, rated.signals) for kind, table in importance.items()], ignore_index=True
+        ),
+        "moments": pd.concat([average_moments(kind, table) for kind, table in occlusion.items()], ignore_index=True),
+        "frames": track_frames(stored, rated.recordings),
         "runs": index.runs,
+        "segments": rated.segments,
     }
 
 
-def deal_folds(groups: pd.Series[str], settings: AtypicalitySettings) -> pd.DataFrame:
-    """Folds of the settings: balanced by group and repeated, or one participant at a time."""
-    if settings.folds == 0:
-        return leave_one_participant_out_folds(groups)
-    return assign_folds(groups, n_folds=settings.folds, n_repeats=settings.repeats, seed=settings.seed)
-
-
-def train_folds(
-    kind: SequenceKind,
-    rated: RatedWindows,
-    folds: pd.DataFrame,
-    settings: AtypicalitySettings,
-    store: FoldStore,
-    *,
-    progress: Reporter = silent,
-) -> list[StoredFold]:
-    """All folds of a network: read where they were finished before, else trained and written one by one."""
-    wanted = list_folds(folds)
-    done = {key: fold for key in wanted if (fold := store.read(kind, *key)) is not None}
-    n_finished = len(done)
-
-    def report(epoch: int, epochs: int) -> None:
-        progress(f"atypicality {kind}", n_finished * epochs + epoch, len(wanted) * epochs)
-
-    results = cross_validate(
-        kind,
-        rated.index,
-        folds,
-        protocol=settings.protocol,
-        recipe=make_recipe(settings),
-        seed=settings.seed,
-        device=_choose_device(settings),
-        skip=set(done),
-        on_epoch=report,
-    )
-    for result in results:
-        store.write(result)
-        n_finished += 1
-        written = store.read(kind, result.repeat, result.fold)
-        if written is None:
-            raise InvalidInputError(
-                f"Expected the fold {store.path(kind, result.repeat, result.fold).name} as written."
-            )
-        done[result.repeat, result.fold] = written
-    return [done[key] for key in wanted]
-
-
-def make_recipe(settings: AtypicalitySettings) -> SequenceRecipe:
-    """Training recipe of the settings."""
-    base = SOUND if settings.protocol == "sound" else PUBLISHED
-    return replace(
-        base,
-        learning_rates=settings.learning_rates or base.learning_rates,
-        epochs=settings.epochs,
-        windows_per_epoch=settings.windows_per_epoch or None,
-    )
-
-
-def read_signals(frame_tables: Sequence[Path]) -> tuple[str, ...]:
-    """Action units that all frame tables have, of which there is one or more.
-
-    Raises
-    ------
-    InvalidInputError
-        If there are none, or tables differ in them.
-    """
-    if not frame_tables:
-        raise InvalidInputError("Expected frame tables, got none. Run `facetrace extract` or `facetrace import` first.")
-    found = {find_signals(column_names(path)) for path in frame_tables}
-    if len(found) != 1 or not next(iter(found)):
-        raise InvalidInputError(
-            f"Expected the same action units in all of {len(frame_tables)} frame tables, got "
-            f"{len(found)} different sets; extract or import all recordings in the same way."
-        )
-    return next(iter(found))
-
-
-def _mark_segments(frames: pd.DataFrame, segments: pd.DataFrame, signals: Sequence[str]) -> pd.DataFrame:
-    """Frames of the rated segments, with `segment` and `rating`; signals of invalid frames are missing."""
+def _mark_segments(frames: pd.DataFrame, segments: pd.DataFrame) -> pd.DataFrame:
+    """Frames of the rated segments, with `segment` and `rating`."""
     number = frames["frame"].to_numpy()
     starts, ends = segments["start_frame"].to_numpy(), segments["end_frame"].to_numpy()
     at = np.searchsorted(starts, number, side="right") - 1
     inside = (at >= 0) & (number <= ends[np.maximum(at, 0)])
-    used = frames.loc[inside, ["frame", *signals]]
-    used.loc[~frames.loc[inside, "valid"].to_numpy(dtype=bool), list(signals)] = np.nan
-    return used.assign(segment=at[inside].astype(np.int32), rating=segments["mean"].to_numpy()[at[inside]])
-
-
-def _choose_device(settings: AtypicalitySettings) -> str:
-    if settings.device == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    return settings.device
-
-
-def _explain(
-    stored: Sequence[StoredFold],
-    index: WindowIndex,
-    people: np.typing.NDArray[np.object_],
-    signals: Sequence[str],
-    settings: AtypicalitySettings,
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    device = _choose_device(settings)
-    data = WindowData.place(index.signals, index.starts, index.labels, length=index.length, device=device)
-    importance, occlusion = [], []
-    for fold in stored:
-        network, own = fold.network.to(device), people[fold.rows]
-        options = {"n_permutations": settings.permutations, "seed": settings.seed}
-        importance.append(permute_signals(network, data, fold.rows, own, signals, **options))
-        reference = find_rows(people, fold.training)
-        occlusion.append(occlude_time(network, data, fold.rows, own, reference=reference))
-    return pd.concat(importance, ignore_index=True), pd.concat(occlusion, ignore_index=True)
+    numbers, means = segments["segment"].to_numpy(), segments["mean"].to_numpy()
+    return frames[inside].assign(segment=numbers[at[inside]], rating=means[at[inside]])
 
 
 def _average_batches(kind: str, stored: Sequence[StoredFold], *, n_participants: int) -> pd.DataFrame:

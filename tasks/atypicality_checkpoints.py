@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
@@ -19,9 +21,28 @@ from classifiers.sequences.protocols import FoldResult
 from tasks.provenance import write_atomic
 from tasks.storage import explain_write_errors
 
-FORMAT: Final = "facetrace-atypicality-1"
+FORMAT: Final = "facetrace-atypicality-2"
 _WEIGHTS: Final = "network."
 _ARRAYS: Final = ("rows", "truth", "prediction")
+_TRACK: Final = ("track_rows", "track")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Explanation:
+    """What the network of a fold hangs on, and its predictions of whole recordings.
+
+    Attributes
+    ----------
+    importance, occlusion
+        From `classifiers.sequences.importance`, of the tested participants.
+    track_rows, track
+        Numbers of the windows of whole recordings, and their predictions.
+    """
+
+    importance: pd.DataFrame
+    occlusion: pd.DataFrame
+    track_rows: npt.NDArray[np.intp]
+    track: npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,6 +61,8 @@ class StoredFold:
         Participants who trained the network.
     batch_means
         Errors as the published code averages them.
+    importance, occlusion, track_rows, track
+        As in `Explanation`.
     """
 
     kind: SequenceKind
@@ -51,6 +74,10 @@ class StoredFold:
     prediction: npt.NDArray[np.float64]
     training: tuple[str, ...]
     batch_means: dict[str, float]
+    importance: pd.DataFrame
+    occlusion: pd.DataFrame
+    track_rows: npt.NDArray[np.intp]
+    track: npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +107,16 @@ class FoldStore:
         """File of a fold."""
         return self.folder / f"{kind}_repeat-{repeat}_fold-{fold}.safetensors"
 
-    def write(self, result: FoldResult) -> None:
+    def write(self, result: FoldResult, explanation: Explanation) -> None:
         """Write a finished fold, atomically."""
         tensors = {f"{_WEIGHTS}{name}": value.cpu() for name, value in result.network.state_dict().items()}
         tensors |= {name: torch.tensor(np.asarray(getattr(result, name))) for name in _ARRAYS}
+        tensors |= {name: torch.tensor(np.asarray(getattr(explanation, name))) for name in _TRACK}
+        tensors["importance"] = _to_tensor(explanation.importance, ["importance", "direction"])
+        tensors["occlusion"] = _to_tensor(explanation.occlusion, ["importance", "change"])
         about: dict[str, Any] = {
             "signals": self.signals,
+            "explained": sorted(explanation.importance["participant_id"].unique()),
             "protocol": result.protocol,
             "learning_rate": result.learning_rate,
             "best_epoch": result.best_epoch,
@@ -112,9 +143,19 @@ class FoldStore:
             )
         except (SafetensorError, RuntimeError, OSError):
             return None
-        rows, truth, prediction = (tensors[name].numpy() for name in _ARRAYS)
+        people = about["explained"]
         return StoredFold(
-            kind, repeat, fold, network.eval(), rows, truth, prediction, tuple(about["training"]), about["batch_means"]
+            kind,
+            repeat,
+            fold,
+            network.eval(),
+            **{name: tensors[name].numpy() for name in (*_ARRAYS, *_TRACK)},
+            training=tuple(about["training"]),
+            batch_means=about["batch_means"],
+            importance=_to_table(tensors["importance"], people, "signal", about["signals"], "direction"),
+            occlusion=_to_table(
+                tensors["occlusion"], people, "position", range(len(tensors["occlusion"]) // len(people)), "change"
+            ),
         )
 
     def remove_others(self) -> None:
@@ -122,6 +163,20 @@ class FoldStore:
         for folder in self.root.glob("*"):
             if folder.is_dir() and folder != self.folder:
                 shutil.rmtree(folder)
+
+
+def _to_tensor(table: pd.DataFrame, columns: list[str]) -> torch.Tensor:
+    return torch.tensor(table[columns].to_numpy(dtype=np.float64)).contiguous()
+
+
+def _to_table(
+    values: torch.Tensor, people: Sequence[str], name: str, levels: Sequence[str] | range, second: str
+) -> pd.DataFrame:
+    """The table that `_to_tensor` took apart: all participants of the first level, then of the next."""
+    table = pd.DataFrame(values.numpy(), columns=["importance", second])
+    table.insert(0, "participant_id", np.tile(np.asarray(people, dtype=object), len(levels)))
+    table.insert(1, name, np.repeat(np.asarray(levels), len(people)))
+    return table
 
 
 def _read_about(path: Path, key: str) -> dict[str, Any] | None:

@@ -55,6 +55,9 @@ FOLD_COLUMNS: Final[tuple[Column, ...]] = (
     Column("fold", "int32", "Fold in which the participant is tested, from 0", low=0),
     _PARTICIPANT,
     Column("group", "string", "Group by which folds are balanced"),
+    Column(
+        "one_group", "bool", "Whether all who are tested in the fold are of one group, though the study has several"
+    ),
 )
 """Data dictionary of ``desc-folds_atypicality``."""
 
@@ -87,13 +90,32 @@ FRAME_COLUMNS: Final[tuple[Column, ...]] = (
     ),
     Column("sd_repeats", "float64", "Standard deviation over repeats; null with one repeat"),
 )
-"""Data dictionary of ``desc-frames_atypicality``."""
+"""Data dictionary of ``desc-atypicality_beh``, the track of a recording, and of ``desc-frames_atypicality``."""
+
+SEGMENT_COLUMNS: Final[tuple[Column, ...]] = (
+    _PARTICIPANT,
+    Column("session", "string", "Session"),
+    Column("task", "string", "Stimulus"),
+    Column("start_frame", "int32", "First frame of the rated segment", low=0),
+    Column("end_frame", "int32", "Last frame", low=0),
+    Column("n_judges", "int32", "Judges who rated it", low=0),
+    Column("mean", "float64", "Mean of the judges", low=1, high=5),
+    Column("n_frames", "int32", "Frames of it that the recording has", low=0),
+    Column("n_windows", "int32", "Windows that start in it and were used", low=0),
+    Column("status", "string", "used, or why it was left out"),
+)
+"""Data dictionary of ``desc-segments_atypicality``."""
 
 RUN_COLUMNS: Final[tuple[Column, ...]] = (
     _PARTICIPANT,
     Column("session", "string", "Session"),
     Column("task", "string", "Stimulus"),
-    Column("segment", "int32", "Rated segment of the participant, from 0", low=0),
+    Column(
+        "segment",
+        "int32",
+        "Rated segment of the recording, from 0; adjoining ones are one with label mode or mean",
+        low=0,
+    ),
     Column("start", "int32", "First frame of the run", low=0),
     Column("end", "int32", "Last frame of the run", low=0),
     Column("n_frames", "int32", "Frames of the run", low=0),
@@ -102,6 +124,22 @@ RUN_COLUMNS: Final[tuple[Column, ...]] = (
     Column("too_short", "bool", "Whether the run has fewer frames than a window"),
 )
 """Data dictionary of ``desc-runs_atypicality``."""
+
+
+class Track(Protocol):
+    """Predictions of whole recordings in a fold."""
+
+    @property
+    def repeat(self) -> int:
+        """Repeat, from 0."""
+
+    @property
+    def track_rows(self) -> npt.NDArray[np.intp]:
+        """Numbers of the windows."""
+
+    @property
+    def track(self) -> npt.NDArray[np.float64]:
+        """Their predictions."""
 
 
 class Prediction(Protocol):
@@ -176,8 +214,11 @@ def measure_participants(found: Predictions, people: npt.NDArray[np.object_]) ->
     return pd.concat(parts, ignore_index=True)
 
 
-def track_frames(found: Predictions, index: WindowIndex) -> pd.DataFrame:
-    """``desc-frames_atypicality``: the prediction at each frame that a tested window holds."""
+def track_frames(found: Mapping[str, Sequence[Track]], index: WindowIndex) -> pd.DataFrame:
+    """Prediction of each frame of each recording that a window holds, by networks that have not seen the participant.
+
+    Where several folds of a repeat predict a participant, who then was not rated, their windows are averaged alike.
+    """
     runs, n_frames = index.runs, len(index.signals)
     sizes = runs["n_frames"].to_numpy()
     keys = runs.loc[np.repeat(runs.index, sizes), [*KEY[:3], "start"]].reset_index(drop=True)
@@ -185,21 +226,28 @@ def track_frames(found: Predictions, index: WindowIndex) -> pd.DataFrame:
     keys["frame"] = (keys.pop("start") + within).astype("int32")
     parts = []
     for model, folds in found.items():
-        tracks = []
-        for repeat in sorted({item.repeat for item in folds}):
-            rows, _, prediction = _pool(folds, repeat)
-            covered = (index.starts[rows, None] + np.arange(index.length)).ravel()
-            count = np.bincount(covered, minlength=n_frames)
-            total = np.bincount(covered, weights=np.repeat(prediction, index.length), minlength=n_frames)
-            tracks.append(np.divide(total, count, out=np.full(n_frames, np.nan), where=count > 0))
-        stacked = np.stack(tracks)
+        repeats = sorted({item.repeat for item in folds})
+        stacked = np.stack([_spread(folds, repeat, index) for repeat in repeats])
         seen = np.isfinite(stacked[0])
-        sd = stacked[:, seen].std(axis=0, ddof=1) if len(tracks) > 1 else np.full(int(seen.sum()), np.nan)
+        sd = stacked[:, seen].std(axis=0, ddof=1) if len(repeats) > 1 else np.full(int(seen.sum()), np.nan)
         table = keys[seen].assign(prediction=stacked[:, seen].mean(axis=0), sd_repeats=sd)
         table.insert(0, "model", model)
         parts.append(table)
     found_frames: pd.DataFrame = pd.concat(parts, ignore_index=True)
     return found_frames
+
+
+def _spread(folds: Sequence[Track], repeat: int, index: WindowIndex) -> npt.NDArray[np.float64]:
+    """Mean prediction of the windows that hold each frame; NaN where none does."""
+    own = [item for item in folds if item.repeat == repeat]
+    n_frames = len(index.signals)
+    count, total = np.zeros(n_frames), np.zeros(n_frames)
+    for item in own:
+        for offset in range(index.length):
+            covered = index.starts[item.track_rows] + offset
+            count += np.bincount(covered, minlength=n_frames)
+            total += np.bincount(covered, weights=item.track, minlength=n_frames)
+    return np.asarray(np.divide(total, count, out=np.full(n_frames, np.nan), where=count > 0))
 
 
 def average_signals(model: str, importance: pd.DataFrame, order: Sequence[str]) -> pd.DataFrame:

@@ -168,6 +168,11 @@ class Derivatives:
         name = RecordingName(participant_id, session, task)
         return self.folder / name.folder / f"{name.stem}_desc-frames_{DATATYPE}.parquet"
 
+    def atypicality_track(self, participant_id: str, session: str, task: str) -> Path:
+        """Predicted atypicality of each frame of a recording, beside its frame table."""
+        path = self.frame_table(participant_id, session, task)
+        return path.with_name(path.name.replace("_desc-frames_", "_desc-atypicality_"))
+
     def group_table(self, name: str, suffix: str) -> Path:
         """Table of the group level, such as ``desc-features_participants``."""
         return self.folder / "group" / f"desc-{name}_{suffix}.parquet"

@@ -21,12 +21,17 @@ LIKERT: Final = (1, 2, 3, 4, 5)
 
 SEGMENT_KEY: Final = ("participant_id", "start_frame", "end_frame")
 
+RECORDING: Final = ("session", "task")
+"""Columns that a table of ratings may have: which recording of the participant a segment is in."""
+
 _COLUMNS: Final = (*SEGMENT_KEY, "judge", "rating")
 _FORMS: Final[tuple[IccForm, ...]] = ("ICC(3,1)", "ICC(3,k)", "ICC(2,1)", "ICC(2,k)")
 _MAX_LISTED: Final = 20
 
 RATING_COLUMNS: Final[tuple[Column, ...]] = (
     Column("participant_id", "string", "Participant"),
+    Column("session", "string", "Session, where the ratings name it"),
+    Column("task", "string", "Stimulus, where the ratings name it"),
     Column("start_frame", "int32", "First frame of the segment", low=0),
     Column("end_frame", "int32", "Last frame of the segment", low=0),
     Column("n_judges", "int32", "Judges who rated it", low=0),
@@ -57,15 +62,15 @@ def read_ratings(path: Path, *, last_frames: Mapping[str, int] | None = None) ->
     ----------
     path
         CSV with `participant_id`, `start_frame`, `end_frame` (both within the segment), `judge`, `rating`; one row a rating,
-        ``n/a`` where a judge gave none.
+        ``n/a`` where a judge gave none. Columns `session` and `task` name the recording where a participant has several.
     last_frames
         Last frame of each participant's recording, where it is known: segments must not run past it.
 
     Returns
     -------
     DataFrame
-        One row a segment: `participant_id`, `start_frame`, `end_frame`, and a column ``judge_<name>`` for each judge, null where
-        a rating is missing.
+        One row a segment: `participant_id`, where there `session` and `task` (empty for none), `start_frame`, `end_frame`, and
+        a column ``judge_<name>`` for each judge, null where a rating is missing.
 
     Raises
     ------
@@ -75,6 +80,8 @@ def read_ratings(path: Path, *, last_frames: Mapping[str, int] | None = None) ->
     """
     table = read_text_table(path, file=path.name, delimiter=",", required=_COLUMNS)
     problems = [str(problem) for problem in table.problems]
+    named = [name for name in RECORDING if name in table.columns]
+    key = [SEGMENT_KEY[0], *named, *SEGMENT_KEY[1:]]
     records = []
     for row in table.rows:
         start, end = (parse_number(row.cells[name]) for name in SEGMENT_KEY[1:])
@@ -92,28 +99,34 @@ def read_ratings(path: Path, *, last_frames: Mapping[str, int] | None = None) ->
             problems.append(
                 f"{where}: expected a segment within the video, whose last frame is {last}, got one until {end:g}."
             )
-        records.append((row.cells["participant_id"], int(start), int(end), row.cells["judge"], rating))
-    ratings = pd.DataFrame(records, columns=list(_COLUMNS))
-    problems += _check_segments(ratings, path.name)
+        where_in = ["" if row.cells[name] == MISSING else row.cells[name] for name in named]
+        records.append((row.cells["participant_id"], *where_in, int(start), int(end), row.cells["judge"], rating))
+    ratings = pd.DataFrame(records, columns=[*key, "judge", "rating"])
+    problems += _check_segments(ratings, path.name, key)
     if problems:
         raise InvalidInputError("\n".join(problems[:_MAX_LISTED]))
-    wide = ratings.pivot_table(
-        index=list(SEGMENT_KEY), columns="judge", values="rating", aggfunc="first", dropna=False, observed=True
-    )
-    wide = wide.loc[list(dict.fromkeys(ratings[list(SEGMENT_KEY)].itertuples(index=False, name=None)))]
+    # not pivot_table(dropna=False): that makes a row of every combination of participants, starts and ends
+    wide = ratings.set_index([*key, "judge"])["rating"].unstack("judge")  # noqa: PD010
+    wide = wide.loc[list(dict.fromkeys(ratings[key].itertuples(index=False, name=None)))]
     return wide.astype(np.float64).add_prefix("judge_").rename_axis(columns=None).reset_index()
 
 
-def _check_segments(ratings: pd.DataFrame, file: str) -> list[str]:
+def list_key(ratings: pd.DataFrame) -> list[str]:
+    """Columns that identify a segment: `SEGMENT_KEY`, and those of `RECORDING` that are there."""
+    return [name for name in (SEGMENT_KEY[0], *RECORDING, *SEGMENT_KEY[1:]) if name in ratings.columns]
+
+
+def _check_segments(ratings: pd.DataFrame, file: str, key: list[str]) -> list[str]:
     problems: list[str] = []
-    twice = ratings[ratings.duplicated([*SEGMENT_KEY, "judge"])]
+    twice = ratings[ratings.duplicated([*key, "judge"])]
     problems += [
         f"{file}: expected one rating of {row.participant_id}, frames {row.start_frame} to {row.end_frame}, by {row.judge}, "
         "got several."
         for row in twice.itertuples()
     ]
-    segments = ratings[list(SEGMENT_KEY)].drop_duplicates().sort_values(list(SEGMENT_KEY))
-    for person, rows in segments.groupby("participant_id"):
+    segments = ratings[key].drop_duplicates().sort_values(key)
+    for recording, rows in segments.groupby(key[:-2]):
+        person = ", ".join(str(part) for part in recording if part)
         overlap = rows["start_frame"].to_numpy()[1:] <= np.maximum.accumulate(rows["end_frame"].to_numpy())[:-1]
         for position in np.flatnonzero(overlap):
             one, other = rows.iloc[position], rows.iloc[position + 1]
@@ -147,7 +160,7 @@ def average_ratings(ratings: pd.DataFrame, *, disagreement: float = 2.0) -> pd.D
     judges = list_judges(ratings)
     values = ratings[judges]
     spread = values.max(axis=1) - values.min(axis=1)
-    table = ratings[list(SEGMENT_KEY)].assign(
+    table = ratings[list_key(ratings)].assign(
         n_judges=values.notna().sum(axis=1).astype("int32"),
         mean=values.mean(axis=1),
         range=spread,

@@ -22,10 +22,19 @@ import yaml
 from numpy.typing import NDArray
 
 from features.synthetic.cohort import ParticipantPlan, plan_cohort
+from features.synthetic.rendered_ratings import (
+    BASE_ATYPICALITY,
+    JUDGE_SD,
+    JUDGES,
+    PERSON_SD,
+    RENDERED_WEIGHTS,
+    rate_session,
+)
 from features.synthetic.sessions import FRAME_RATE_HZ, SessionTruth, default_script, render_session, simulate_session
 from tasks.progress import Reporter, silent
 from tasks.provenance import Step, why_stale, write_atomic, write_json_atomic, write_sidecar, write_text_atomic
-from tasks.tables import write_table
+from tasks.step_plans import RATINGS_TABLE
+from tasks.tables import read_table, write_table
 
 CODE_VERSION: Final = 1
 TASK: Final = "clips"
@@ -134,7 +143,47 @@ def render_study(
         for done, future in enumerate(as_completed(futures), start=len(plans) - len(missing) + 1):
             future.result()
             progress("rendering", done, len(plans))
+    write_ratings(folder, plans)
     return plans
+
+
+def write_ratings(folder: Path, plans: Sequence[ParticipantPlan]) -> None:
+    """Write what judges would say of the rendered sessions, and beside the ground truth what they were made of.
+
+    Parameters
+    ----------
+    folder
+        Study folder with the ground truth of its participants.
+    plans
+        Participants; their seeds fix the ratings.
+    """
+    parts = []
+    for plan in plans:
+        path = truth_path(folder, plan)
+        truth = read_table(path) if path.exists() else simulate_participant(plan).frames
+        parts.append(
+            rate_session(truth, plan.script, seed=plan.seed).assign(participant_id=f"sub-{plan.participant_id}")
+        )
+    rated = pd.concat(parts, ignore_index=True)
+    key = ["participant_id", "start_frame", "end_frame"]
+    truth_table = folder / "derivatives" / "ground-truth" / "atypicality.tsv"
+    write_text_atomic(truth_table, _tsv(rated[[*key, "atypicality"]].round(4)))
+    long = rated.melt(id_vars=key, value_vars=list(JUDGES), var_name="judge", value_name="rating")
+    long = long.sort_values([*key, "judge"])
+    write_text_atomic(folder / RATINGS_TABLE, long.to_csv(index=False, lineterminator="\n"))
+    write_json_atomic(
+        (folder / RATINGS_TABLE).with_suffix(".json"),
+        {
+            "Description": _NOTE,
+            "rating": {"Description": "1 natural to 5 highly atypical, drawn from a known atypicality of the segment"},
+            "Atypicality": {
+                "Base": BASE_ATYPICALITY,
+                "Weights": RENDERED_WEIGHTS,
+                "PersonSD": PERSON_SD,
+                "JudgeSD": JUDGE_SD,
+            },
+        },
+    )
 
 
 def write_demo_settings(folder: Path) -> None:

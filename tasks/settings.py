@@ -213,6 +213,13 @@ class AtypicalitySettings(Section):
 
     models: tuple[Literal["gru", "bilstm"], ...] = ("gru", "bilstm")
     """Networks to train."""
+    inputs: Literal["signals", "labels"] = "signals"
+    """signals: the action units of the frame tables, as probabilities. labels: the 22 actions of the published regression from
+    experts' label files, which atypicality.labels names; recordings are not needed then."""
+    labels: str = ""
+    """Experts' labels, a folder or a CSV as in docs/labels.md; relative to the study folder."""
+    laterality: Literal["binary", "codes"] = "binary"
+    """Codes of experts' labels. binary: 1 whatever the side, as published. codes: 0 to 5 as they are."""
     protocol: Literal["sound", "as_published"] = "sound"
     """sound: learning rate and epoch are chosen on participants inside the training folds. as_published: ratings cut to whole
     numbers, schedule and epoch driven by the tested participants, errors averaged over batches; for comparison only."""
@@ -220,10 +227,16 @@ class AtypicalitySettings(Section):
     """Participant-independent folds, balanced by group; 0 leaves one participant out at a time."""
     repeats: Count = 10
     """Independent repeats of the folds, each with its own seed; once when one participant is left out."""
+    folds_file: str = ""
+    """Folds to use again: a table (.csv, .tsv or .parquet) with repeat, fold and participant_id, such as a copy of
+    desc-folds_atypicality, relative to the study folder; atypicality.folds and repeats then say nothing. Empty: folds are drawn."""
     window_frames: Annotated[int, Field(ge=2)] = 15
     """Frames of a window; the paper's 15 (0.5 s at 30 frames/s). Shorter segments are listed and left out."""
     stride_frames: Count = 1
     """Frames between the starts of windows; the paper's 1."""
+    label: Literal["segment", "mode", "mean"] = "segment"
+    """segment: windows stay within their rated segment. mode, mean: they also run on into the next one where no frame lies between,
+    and have the most frequent rating of their frames (of equally frequent ones the first, as published) or the mean."""
     learning_rates: tuple[Positive, ...] = ()
     """Learning rates that are tried; empty for 1e-3 and 3e-4 (sound) or the paper's 1e-6 (as_published)."""
     epochs: Count = 15
@@ -232,19 +245,28 @@ class AtypicalitySettings(Section):
     """Windows drawn for an epoch; 0 for all, as in the paper."""
     permutations: Count = 5
     """Permutations behind the importance of a unit."""
+    explained_windows: Annotated[int, Field(ge=0)] = 5000
+    """Tested windows of a fold, drawn at random, on which importance is measured; 0 for all."""
     bootstrap_samples: Annotated[int, Field(ge=100)] = 2000
     """Bootstrap resamples of participants."""
     min_participants: Annotated[int, Field(ge=3)] = 6
     """Rated participants with windows that the step needs."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where the networks are trained; auto takes a GPU where there is one."""
+    workers: Annotated[int, Field(ge=0, le=256)] = 0
+    """Folds that are trained at the same time, each in a process with one CPU thread; the numbers do not depend on it. 0: one for
+    each core, eight at most; on a GPU four share it."""
     seed: Annotated[int, Field(ge=0)] = 20250506
     """Seed of folds, networks, permutations and bootstrap."""
 
     @model_validator(mode="after")
-    def _folds_are_several(self) -> Self:
+    def _parts_fit(self) -> Self:
         if self.folds == 1:
             raise ValueError("atypicality.folds is 1; set 2 or more, or 0 to leave one participant out at a time")
+        if (self.inputs == "labels") != bool(self.labels):
+            raise ValueError(
+                "atypicality.inputs: labels and atypicality.labels, their path, belong together; set both or none"
+            )
         return self
 
 

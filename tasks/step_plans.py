@@ -35,7 +35,7 @@ from tasks.weights import Weights
 EXTRACT_VERSION: Final = 1
 SUMMARIZE_VERSION: Final = 1
 CLASSIFY_VERSION: Final = 1
-ATYPICALITY_VERSION: Final = 1
+ATYPICALITY_VERSION: Final = 2
 COMPARE_VERSION: Final = 2
 PLANTED_VERSION: Final = 1
 """Code versions: raised when a change moves the numbers of the step."""
@@ -196,14 +196,32 @@ def plan_atypicality(
     *,
     settings: AtypicalitySettings,
 ) -> PlannedStep:
-    """What decides the tables of predicted atypicality."""
-    deciding = {
-        name: value for name, value in _section("atypicality", settings).items() if name != "atypicality.device"
-    }
-    inputs = {**hash_files([*frame_tables, ratings]), "participants.tsv": hash_rows(participants)}
-    names = ("performance", "participants", "folds", "signals", "moments", "frames", "runs")
+    """What decides the tables of predicted atypicality: settings, ratings, and frame tables or experts' labels."""
+    spread = {"atypicality.device", "atypicality.workers"}
+    deciding = {name: value for name, value in _section("atypicality", settings).items() if name not in spread}
+    study = derivatives.study
+    sources = list(frame_tables) if settings.inputs == "signals" else []
+    inputs = {**hash_files([*sources, ratings]), "participants.tsv": hash_rows(participants)}
+    if settings.inputs == "labels":
+        inputs |= _hash_labels(study / settings.labels)
+    if settings.folds_file:
+        inputs |= {"folds": hash_files([study / settings.folds_file]).popitem()[1]}
+    names = ["performance", "participants", "folds", "signals", "moments", "runs", "segments"]
+    names += ["frames"] if settings.inputs == "labels" else []
     outputs = {name: derivatives.group_table(name, "atypicality") for name in names}
+    for path in sources:
+        # named as `Derivatives.atypicality_track` names it
+        outputs[path.stem] = path.with_name(path.name.replace("_desc-frames_", "_desc-atypicality_"))
     return PlannedStep(Step("atypicality", ATYPICALITY_VERSION, deciding, inputs), outputs)
+
+
+def _hash_labels(path: Path) -> dict[str, str]:
+    files = sorted(path.rglob("*.csv")) if path.is_dir() else [path]
+    root = path if path.is_dir() else path.parent
+    return {
+        f"labels: {file.relative_to(root).as_posix()}": sha256_file(file) if file.exists() else "missing"
+        for file in files
+    }
 
 
 def plan_planted_effects(

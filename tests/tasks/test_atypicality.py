@@ -11,7 +11,9 @@ import pytest
 
 from features.synthetic.rated_sequences import simulate_rated_frames
 from features.windows import sliding_windows
-from tasks.atypicality import collect_windows, deal_folds, find_signals, make_recipe
+from tasks.atypicality import collect_windows
+from tasks.atypicality_folds import make_recipe
+from tasks.atypicality_inputs import assign_recordings, deal_folds, find_signals, read_frame_tables
 from tasks.atypicality_checkpoints import FoldStore
 from tasks.atypicality_step import CHECKPOINTS, update_atypicality
 from tasks.bids_names import Derivatives
@@ -21,8 +23,9 @@ from tasks.settings import AtypicalitySettings
 from tasks.tables import read_table, write_table
 
 QUICK = AtypicalitySettings(
-    models=("gru",), repeats=2, stride_frames=4, learning_rates=(3e-3,), epochs=2, permutations=1, bootstrap_samples=100
-)
+    models=("gru",), repeats=2, stride_frames=4, learning_rates=(3e-3,), epochs=2, permutations=1, bootstrap_samples=100,
+    workers=1,
+)  # fmt: skip
 UNITS = ["AU09", "AU12", "AU17"]
 
 
