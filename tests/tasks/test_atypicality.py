@@ -12,9 +12,9 @@ import pytest
 from features.synthetic.rated_sequences import simulate_rated_frames
 from features.windows import sliding_windows
 from tasks.atypicality import collect_windows
+from tasks.atypicality_checkpoints import FoldStore
 from tasks.atypicality_folds import make_recipe
 from tasks.atypicality_inputs import assign_recordings, deal_folds, find_signals, read_frame_tables
-from tasks.atypicality_checkpoints import FoldStore
 from tasks.atypicality_step import CHECKPOINTS, update_atypicality
 from tasks.bids_names import Derivatives
 from tasks.errors import InvalidInputError, TooFewParticipantsError
@@ -88,19 +88,40 @@ def test_all_tables_are_written_and_hold(finished) -> None:
     assert update_atypicality(*study, settings=QUICK) is None
 
 
-def test_track_is_the_mean_of_the_windows_that_hold_the_frame(finished) -> None:
-    (derivatives, *_), _ = finished
-    track = table_of(derivatives, "frames")
-    assert not track.duplicated(["participant_id", "frame"]).any()
+def track_of(derivatives: Derivatives, tables: list[Path]) -> pd.DataFrame:
+    """Tracks of all recordings, beside their frame tables."""
+    return pd.concat(
+        [read_table(path.with_name(path.name.replace("desc-frames", "desc-atypicality"))) for path in tables]
+    )
+
+
+def test_track_of_a_recording_is_the_mean_of_the_windows_that_hold_the_frame(finished) -> None:
+    (derivatives, tables, *_), _ = finished
+    track = track_of(derivatives, tables)
+    assert not track.duplicated(["model", "participant_id", "frame"]).any()
     assert np.isfinite(track[["prediction", "sd_repeats"]]).all(axis=None)
-    runs = table_of(derivatives, "runs")
-    run = runs[runs["n_windows"] > 1].iloc[0]
-    own = track[(track["participant_id"] == run["participant_id"]) & track["frame"].between(run["start"], run["end"])]
-    # windows of 15 frames every 4: all but the rest at the end
-    assert len(own) == 15 + 4 * (run["n_windows"] - 1)
-    first = own[own["frame"] < run["start"] + 4]
+    frames = read_table(tables[0])
+    own = track[track["participant_id"] == frames["participant_id"].iloc[0]]
+    # windows of 15 frames every 4, in each run of frames: all but the rest at the end, rated or not
+    runs = (frames["frame"].diff() != 1).cumsum()
+    sizes = frames.groupby(runs).size()
+    assert len(own) == sum(15 + 4 * ((size - 15) // 4) for size in sizes if size >= 15)
+    first = own[own["frame"] < frames["frame"].iloc[0] + 4]
     assert np.ptp(first["prediction"]) == 0  # only the first window holds them
-    assert runs.loc[runs["too_short"], "n_windows"].eq(0).all()
+
+
+def test_segments_say_what_became_of_them(finished) -> None:
+    (derivatives, *_), _ = finished
+    segments, runs = table_of(derivatives, "segments"), table_of(derivatives, "runs")
+    assert len(segments) == 24
+    assert (
+        segments["n_windows"].sum()
+        == runs["n_windows"].sum()
+        == 0 + sum(max(0, (size - 15) // 4 + 1) for size in segments["n_frames"])
+    )
+    short = segments["end_frame"] - segments["start_frame"] + 1 < 15
+    assert set(segments.loc[short, "status"]) <= {"shorter than a window"}
+    assert set(segments.loc[~short, "status"]) == {"used"}
 
 
 def test_a_lost_fold_is_the_only_one_that_is_trained_again(finished) -> None:
@@ -146,48 +167,106 @@ def test_as_published_adds_the_batch_means(tmp_path) -> None:
     )  # whole labels, so errors of the median are whole
 
 
-def make_frames(name: str, n: int = 40, task: str = "clips") -> pd.DataFrame:
+def make_frames(name: str, n: int = 40, task: str = "clips", session: str = "") -> pd.DataFrame:
     values = np.random.default_rng(0).random((n, 2))
     frames = pd.DataFrame(values, columns=["AU09", "AU12"])
-    return frames.assign(participant_id=name, session="", task=task, frame=np.arange(n), valid=True)
+    return frames.assign(participant_id=name, session=session, task=task, frame=np.arange(n), valid=True)
 
 
-def make_segments(names: str) -> pd.DataFrame:
-    rows = [(name, start, start + 19, 1.0 + start / 20) for name in names for start in (0, 20)]
-    return pd.DataFrame(rows, columns=["participant_id", "start_frame", "end_frame", "mean"])
+def make_segments(names: str, **columns: str) -> pd.DataFrame:
+    rows = [(name, start, start + 19, 3, 1.0 + start / 20) for name in names for start in (0, 20)]
+    table = pd.DataFrame(rows, columns=["participant_id", "start_frame", "end_frame", "n_judges", "mean"])
+    return table.assign(**columns)
 
 
 GROUPS = pd.DataFrame({"participant_id": list("abcdef"), "group": ["ASD", "TD"] * 3})
 
 
+def collect(frames: list[pd.DataFrame], segments: pd.DataFrame, settings: AtypicalitySettings | None = None):
+    recordings = read_frame_tables(frames)
+    assigned = assign_recordings(segments, recordings, list(GROUPS["participant_id"]), file="ratings.csv")
+    return collect_windows(recordings, assigned, GROUPS, settings or AtypicalitySettings())
+
+
 def test_windows_stay_in_their_segment_and_carry_its_rating() -> None:
     frames = [make_frames(name) for name in "abcdef"]
     frames[0].loc[25, "valid"] = False
-    rated = collect_windows(frames, ["AU09", "AU12"], make_segments("abcdef"), GROUPS, AtypicalitySettings())
+    rated = collect(frames, make_segments("abcdef"))
     where = rated.index.provenance.assign(label=rated.index.labels)
     own = where[where["participant_id"] == "b"]
     assert own["start"].tolist() == [*range(6), *range(20, 26)]
     assert own["label"].tolist() == [1.0] * 6 + [2.0] * 6
     # frame 25 is invalid: every window of the second segment that holds it is gone
     assert where.loc[where["participant_id"] == "a", "start"].tolist() == [*range(6)]
+    assert rated.segments["status"].tolist() == ["used", "no window without a missing signal", *["used"] * 10]
     assert rated.groups.to_dict() == dict(zip("abcdef", ["ASD", "TD"] * 3, strict=True))
     direct = sliding_windows(frames[1], ["AU09", "AU12"], pd.Series(np.repeat([1.0, 2.0], 20)), label="segment")
     np.testing.assert_array_equal(rated.index.windows()[where["participant_id"] == "b"], direct[0])
 
 
-def test_several_recordings_of_a_rated_participant_are_refused() -> None:
-    frames = [make_frames("a"), make_frames("a", task="film")]
-    with pytest.raises(InvalidInputError, match="one recording of sub-a"):
-        collect_windows(frames, ["AU09"], make_segments("a"), GROUPS, AtypicalitySettings())
+@pytest.mark.parametrize("rule", ["mode", "mean"])
+def test_other_labels_run_on_into_adjoining_segments_only(rule) -> None:
+    segments = make_segments("abcdef")
+    segments.loc[1, "start_frame"] = 21  # frame 20 of the first participant is not rated
+    rated = collect([make_frames(name) for name in "abcdef"], segments, AtypicalitySettings(label=rule))
+    where = rated.index.provenance.assign(label=rated.index.labels)
+    assert where.loc[where["participant_id"] == "a", "start"].tolist() == [*range(6), *range(21, 26)]
+    own = where[where["participant_id"] == "b"]
+    direct = sliding_windows(make_frames("b"), ["AU09"], pd.Series(np.repeat([1.0, 2.0], 20)), label=rule)
+    assert own["start"].tolist() == list(range(26))
+    np.testing.assert_array_equal(own["label"], direct[1])
+
+
+def test_ratings_choose_among_recordings_by_session_and_task() -> None:
+    frames = [make_frames(name, session=session) for name in "abcdef" for session in ("1", "2")]
+    with pytest.raises(InvalidInputError, match="one recording of sub-a for its segments, got 2") as error:
+        collect(frames, make_segments("abcdef"))
+    assert len(str(error.value).splitlines()) == 6
+    rated = collect(frames, make_segments("abcdef", session="2"))
+    assert set(rated.index.provenance["session"]) == {"2"}
+    # both recordings are predicted
+    assert set(rated.recordings.provenance["session"]) == {"1", "2"}
+    rated = collect(frames, make_segments("abcdef", session="2").replace({"session": {0: "9"}}))
+    with pytest.raises(TooFewParticipantsError):
+        collect(frames, make_segments("abcdef", session="9"))
+
+
+def test_strangers_and_segments_past_the_end_are_listed() -> None:
+    frames = [make_frames(name) for name in "abcdef"]
+    segments = make_segments("abcdefxy")
+    segments.loc[1, "end_frame"] = 40
+    with pytest.raises(InvalidInputError) as error:
+        collect(frames, segments)
+    lines = str(error.value).splitlines()
+    assert lines[0].startswith("ratings.csv: expected participants of the study, got sub-x.")
+    assert "whose last frame is 39, got one of 20 to 40" in lines[2]
+    assert len(lines) == 3
+
+
+def test_ratings_of_those_who_withdrew_are_left_out_and_of_those_without_recording_listed() -> None:
+    recordings = read_frame_tables([make_frames(name) for name in "abcde"])
+    assigned = assign_recordings(make_segments("abcdefx"), recordings, list("abcdef"), file="r", withdrawn=["x"])
+    assert "x" not in set(assigned["participant_id"])
+    rated = collect_windows(recordings, assigned, GROUPS, AtypicalitySettings(min_participants=5))
+    assert rated.segments["status"].tolist() == [*["used"] * 10, *["no recording that can be used"] * 2]
+
+
+def test_a_segment_shorter_than_a_window_or_without_ratings_is_listed() -> None:
+    segments = make_segments("abcdef")
+    segments.loc[0, "end_frame"] = 13
+    segments.loc[2, "mean"] = np.nan
+    rated = collect([make_frames(name) for name in "abcdef"], segments)
+    assert rated.segments["status"].tolist()[:4] == ["shorter than a window", "used", "no judge rated it", "used"]
+    assert rated.index.runs["too_short"].sum() == 1
 
 
 def test_too_few_rated_participants_are_refused() -> None:
     with pytest.raises(TooFewParticipantsError, match="got 2"):
-        collect_windows(
-            [make_frames("a"), make_frames("b")], ["AU09"], make_segments("ab"), GROUPS, AtypicalitySettings()
-        )
+        collect([make_frames("a"), make_frames("b")], make_segments("ab"))
+    with pytest.raises(TooFewParticipantsError, match="got 1"):
+        collect([make_frames("a"), make_frames("b")], make_segments("a"))
     with pytest.raises(TooFewParticipantsError, match="got none"):
-        collect_windows([make_frames("a")], ["AU09"], make_segments("b"), GROUPS, AtypicalitySettings())
+        collect([make_frames("a")], make_segments("b"))
 
 
 def test_settings_reach_folds_and_recipe() -> None:
