@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Final
 
 from tasks.checking import CheckedStudy
@@ -9,11 +10,11 @@ from tasks.events import read_events
 from tasks.manifest import RunManifest
 from tasks.provenance import Step, hash_json
 from tasks.settings import Settings
-from tasks.step_plans import hash_files, hash_rows
+from tasks.step_plans import RATINGS_TABLE, hash_files, hash_rows
 from tasks.steps import PlannedStep
-from tasks.study import Participant
+from tasks.study import Participant, Recording
 
-REPORT_VERSION: Final = 1
+REPORT_VERSION: Final = 2
 """Raised when templates or figures change."""
 
 GROUP_TABLES: Final = {
@@ -28,12 +29,25 @@ GROUP_TABLES: Final = {
 """Table of the group report -> its name and suffix, and the step that makes it."""
 
 
+ATYPICALITY_TABLES: Final = ("performance", "signals", "moments", "segments", "folds")
+"""Tables of predicted atypicality that the group report shows, where the study has ratings."""
+
+
+def atypicality_tables(checked: CheckedStudy) -> dict[str, Path]:
+    """Where those tables stand; none without ratings, when older ones no longer count."""
+    if not (checked.study.folder / RATINGS_TABLE).is_file():
+        return {}
+    return {name: checked.study.derivatives.group_table(name, "atypicality") for name in ATYPICALITY_TABLES}
+
+
 def plan_participant_reports(checked: CheckedStudy) -> list[tuple[Participant, PlannedStep]]:
     """What decides the report of each participant who was chosen."""
     study = checked.study
     settings = _shown_on_every_page(checked.settings)
     # Every report shows the cohort; a table of thousands is hashed once.
     cohort = hash_files([study.derivatives.group_table("features", "participants")])
+    rated = atypicality_tables(checked)
+    cohort |= hash_files([rated["segments"]] if rated else [])
     return [
         (
             person,
@@ -52,6 +66,7 @@ def _inputs_of(checked: CheckedStudy, person: Participant) -> dict[str, str]:
     mine = checked.triage[checked.triage["participant_id"] == person.participant_id]
     return {
         **hash_files(list(map(checked.frame_table, recordings))),
+        **hash_files([study_track(checked, item) for item in recordings] if atypicality_tables(checked) else []),
         "events": hash_rows(*(read_events(item.events_path) for item in recordings if item.events_path is not None)),
         "participants.tsv": hash_json([person.group, {key: str(item) for key, item in person.covariates.items()}]),
         "triage": hash_rows(mine),
@@ -59,10 +74,16 @@ def _inputs_of(checked: CheckedStudy, person: Participant) -> dict[str, str]:
     }
 
 
+def study_track(checked: CheckedStudy, recording: Recording) -> Path:
+    """Where the predicted atypicality of a recording stands."""
+    return checked.study.derivatives.atypicality_track(*recording.key)
+
+
 def plan_group_report(checked: CheckedStudy, manifest: RunManifest) -> PlannedStep:
     """What decides the report of the study, given how the inputs of a run ended."""
     derivatives = checked.study.derivatives
     tables = [derivatives.group_table(name, suffix) for name, suffix, _step in GROUP_TABLES.values()]
+    tables += atypicality_tables(checked).values()
     outcomes = [[*item.key, item.status, item.reason] for item in manifest.outcomes]
     inputs = {
         **hash_files([*tables, *checked.frame_tables()]),

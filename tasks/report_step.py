@@ -19,6 +19,7 @@ from tasks.events import read_events
 from tasks.manifest import SKIPPED_WITHDRAWN, RunManifest
 from tasks.progress import Reporter, silent
 from tasks.provenance import read_sidecar, software_versions, write_sidecar, write_text_atomic
+from tasks.report_atypicality import read_atypicality, read_track
 from tasks.report_plans import GROUP_TABLES, plan_group_report, plan_participant_reports
 from tasks.reports import (
     GroupReportInputs,
@@ -167,6 +168,7 @@ def _group_inputs(
         versions=software_versions(),
         weights=_tabulate_weights(checked),
         detector=settings.detection.weights,
+        atypicality=read_atypicality(checked, manifest),
     )
 
 
@@ -251,4 +253,5 @@ def _session_record(checked: CheckedStudy, video: Recording) -> SessionRecord:
         events=read_events(video.events_path) if video.events_path is not None else None,
         triage={str(name): value for name, value in mine.iloc[0].items()} if len(mine) else None,
         facts=_extraction_facts(checked, video),
+        atypicality=read_track(checked, video),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tasks.reports.atypicality import describe_atypicality
 from tasks.reports.blocks import Block, Findings, Section, Tile, Tiles
 from tasks.reports.classification import describe_classification, find_performance
 from tasks.reports.cohort import build_flow, count_groups, list_participants, reached_steps, summarise_run
@@ -42,6 +43,11 @@ def build_group_report(inputs: GroupReportInputs) -> str:
         Section("features", "Features", describe_features(inputs, effects)),
         Section("attribute-groups", "Attribute groups", describe_attribute_tests(inputs)),
         Section("emotions", "Action units by emotion", describe_emotion_tests(inputs)),
+        *(
+            [Section("atypicality", "Predicted atypicality", describe_atypicality(inputs.atypicality))]
+            if inputs.atypicality is not None
+            else []
+        ),
         Section("provenance", "Settings, versions, weights", describe_provenance(inputs)),
         Section("methods", "Methods", describe_methods(inputs)),
         Section("glossary", "Glossary", describe_glossary(statistics=True)),

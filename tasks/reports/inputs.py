@@ -14,6 +14,7 @@ import pandas as pd
 
 from features.facs import EMOTIONET_AUS
 from tasks.manifest import Outcome
+from tasks.reports.atypicality_inputs import AtypicalityTables, AtypicalityTrack
 
 REQUIRED_COLUMNS: Final[dict[str, tuple[str, ...]]] = {
     "participants": ("participant_id", "group"),
@@ -132,6 +133,8 @@ class GroupReportInputs:
         Weights that were used: `name`, `sha256`, further columns such as `licence`, `intended_use`, `citation`.
     detector
         Name of the face detector's weights, for the methods text.
+    atypicality
+        Tables of predicted atypicality; None where the study has no ratings.
     """
 
     facts: ReportFacts
@@ -153,6 +156,7 @@ class GroupReportInputs:
     versions: Mapping[str, str] = field(default_factory=dict)
     weights: pd.DataFrame | None = None
     detector: str = ""
+    atypicality: AtypicalityTables | None = None
 
     def __post_init__(self) -> None:
         for name in REQUIRED_COLUMNS:
@@ -178,6 +182,8 @@ class SessionRecord:
     facts
         Facts of the extraction's sidecar: `reader`, `reader_notes`, `frame_size`, `target_switches` (each with `time_s`
         and `reason`). What is not there is not printed.
+    atypicality
+        Predicted atypicality of the recording's frames; None where there is none.
     """
 
     session: str = ""
@@ -187,6 +193,7 @@ class SessionRecord:
     events: pd.DataFrame | None = None
     triage: Mapping[str, Any] | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
+    atypicality: AtypicalityTrack | None = None
 
     def __post_init__(self) -> None:
         for table, columns, name in (

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from features.vector_58 import coverage
+from tasks.reports.atypicality import draw_track
 from tasks.reports.blocks import (
     Absent,
     Block,
@@ -204,6 +205,7 @@ def _signals(inputs: ParticipantReportInputs, record: SessionRecord, index: int)
     if frames["valid"].any():
         aus = [au for au in inputs.aus if au in frames]
         charts += [draw_action_units(timeline, aus), draw_expressions(timeline), draw_affect(timeline)]
+    charts += draw_track(timeline, record.atypicality)
     charts.append(draw_pose(timeline, max_yaw_deg=inputs.max_yaw_deg, max_pitch_deg=inputs.max_pitch_deg))
     text = (
         f"Means over {number(timeline.bin_s, 2)} s; nothing is drawn across a gap. Drag to zoom in time, "

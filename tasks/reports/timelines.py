@@ -166,7 +166,7 @@ def draw_coverage(timeline: Timeline) -> Chart:
         runs = find_runs(timeline.frames, merge_s=timeline.bin_s)
     counts = timeline.frames["invalid_reason"].value_counts(normalize=True)
     lanes = [reason for reason in INVALID_REASONS if reason in counts.index]
-    figure = _start(timeline, rows=len(lanes) * _LANE_PX)
+    figure = start_chart(timeline, rows=len(lanes) * _LANE_PX)
     for reason in lanes:
         part = runs[runs["reason"] == reason]
         label = REASON_LABELS[reason]
@@ -183,7 +183,7 @@ def draw_coverage(timeline: Timeline) -> Chart:
     order = [LANE_LABELS[reason] for reason in lanes][::-1]
     figure.lay_out(yaxis={"type": "category", "categoryorder": "array", "categoryarray": order, **_LANES})
     lost = [f"{REASON_LABELS[reason]} {percent(counts[reason], 1)}" for reason in lanes if reason != "ok"]
-    return _finish(
+    return finish_chart(
         figure,
         timeline,
         name="coverage",
@@ -197,7 +197,7 @@ def draw_coverage(timeline: Timeline) -> Chart:
 
 def draw_action_units(timeline: Timeline, aus: Sequence[str]) -> Chart:
     """Heat map of the probabilities of the action units; white where nothing was measured."""
-    figure = _start(timeline, rows=len(aus) * _LANE_PX)
+    figure = start_chart(timeline, rows=len(aus) * _LANE_PX)
     figure.add(
         "heatmap",
         z=[rounded(timeline.binned[au]) for au in aus],
@@ -214,7 +214,7 @@ def draw_action_units(timeline: Timeline, aus: Sequence[str]) -> Chart:
     figure.lay_out(yaxis={"autorange": "reversed", "dtick": 1, **_LANES})
     active = (timeline.frames[list(aus)] > 0.5).sum() / max(int(timeline.frames["valid"].sum()), 1)
     top = active.sort_values(ascending=False).head(3)
-    return _finish(
+    return finish_chart(
         figure,
         timeline,
         name="units",
@@ -228,7 +228,7 @@ def draw_action_units(timeline: Timeline, aus: Sequence[str]) -> Chart:
 
 def draw_expressions(timeline: Timeline) -> Chart:
     """Stacked areas of the expression probabilities; they drop to nothing where nothing was measured."""
-    figure = _start(timeline, rows=190, legend=True)
+    figure = start_chart(timeline, rows=190, legend=True)
     measured = timeline.binned[EXPRESSION_COLUMNS[0]].notna().to_numpy()
     for column in EXPRESSION_COLUMNS:
         name = column.removeprefix("expr_")
@@ -247,7 +247,7 @@ def draw_expressions(timeline: Timeline) -> Chart:
     figure.lay_out(yaxis={"range": [0, 1], "dtick": 0.5})
     means = timeline.frames[list(EXPRESSION_COLUMNS)].mean().sort_values(ascending=False).head(3)
     found = listing(f"{str(name).removeprefix('expr_')} ({number(value)})" for name, value in means.items())
-    return _finish(
+    return finish_chart(
         figure,
         timeline,
         name="expressions",
@@ -261,11 +261,11 @@ def draw_expressions(timeline: Timeline) -> Chart:
 
 def draw_affect(timeline: Timeline) -> Chart:
     """Lines of arousal and valence."""
-    figure = _start(timeline, rows=170, legend=True)
+    figure = start_chart(timeline, rows=170, legend=True)
     _add_lines(figure, timeline, {AROUSAL: (AROUSAL, VERMILION, "solid"), VALENCE: (VALENCE, BLUE, "solid")}, digits=2)
     figure.lay_out(yaxis={"range": [-1.02, 1.02], "dtick": 0.5, **_ZERO})
     means = timeline.frames[[AROUSAL, VALENCE]].mean()
-    return _finish(
+    return finish_chart(
         figure,
         timeline,
         name="affect",
@@ -279,7 +279,7 @@ def draw_affect(timeline: Timeline) -> Chart:
 
 def draw_pose(timeline: Timeline, *, max_yaw_deg: float, max_pitch_deg: float) -> Chart:
     """Lines of the head's yaw, pitch and roll, in every frame with a face, also where it is turned too far."""
-    figure = _start(timeline, rows=170, legend=True)
+    figure = start_chart(timeline, rows=170, legend=True)
     styles = zip(
         POSE,
         ("turn (yaw)", "nod (pitch)", "tilt (roll)"),
@@ -293,7 +293,7 @@ def draw_pose(timeline: Timeline, *, max_yaw_deg: float, max_pitch_deg: float) -
     figure.lay_out(yaxis={"range": [-limit, limit], "ticksuffix": "°", **_ZERO})
     yaw = timeline.frames["yaw_deg"].abs()
     beyond = float((timeline.frames["invalid_reason"] == "extreme_pose").mean())
-    return _finish(
+    return finish_chart(
         figure,
         timeline,
         name="pose",
@@ -323,7 +323,7 @@ def _add_lines(figure: Drawing, timeline: Timeline, styles: dict[str, tuple[str,
             )
 
 
-def _start(timeline: Timeline, *, rows: int, legend: bool = False) -> Drawing:
+def start_chart(timeline: Timeline, *, rows: int, legend: bool = False) -> Drawing:
     """A figure with the recording's time axis and, above it, the lane of stimulus segments."""
     figure = new_figure(left=_LEFT, top=26 if legend else 6, bottom=40, legend=legend)
     lane = 18 / (rows + 22) if len(timeline.events) else 0.0
@@ -373,7 +373,7 @@ def _add_segments(figure: Drawing, events: pd.DataFrame) -> None:
         )  # fmt: skip
 
 
-def _finish(
+def finish_chart(
     figure: Drawing,
     timeline: Timeline,
     *,
@@ -384,6 +384,7 @@ def _finish(
     rows: int,
     legend: bool = False,
 ) -> Chart:
+    """Freeze a figure of `start_chart`, as high as its rows and what stands around them."""
     height = rows + (22 if len(timeline.events) else 0) + 46 + (20 if legend else 0)
     return make_chart(
         figure,
