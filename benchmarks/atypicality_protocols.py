@@ -21,7 +21,7 @@ from classifiers.sequences.training import WindowData, predict
 from features.synthetic.rated_sequences import PLANTED_WEIGHTS, UNITS, simulate_rated_frames
 from features.windows import WindowIndex, index_windows
 
-TASKS = {"planted": 1.0, "no relation": 0.0}
+TASKS = {"planted": 1.0}
 
 
 def main() -> None:

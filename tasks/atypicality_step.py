@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -34,7 +35,7 @@ from tasks.bids_names import Derivatives
 from tasks.errors import InvalidInputError
 from tasks.group_steps import merge_facts, require_whole
 from tasks.progress import Reporter, silent
-from tasks.provenance import read_sidecar
+from tasks.provenance import read_sidecar, sha256_file
 from tasks.settings import AtypicalitySettings
 from tasks.step_plans import plan_atypicality
 from tasks.steps import MadeTable, bring_up_to_date
@@ -119,6 +120,7 @@ def update_atypicality(
             **merge_facts(frame_tables if settings.inputs == "signals" else []),
             "signals": list(recordings.signals),
             "protocol": settings.protocol,
+            "planted_weights": _read_planted(ratings),
             "segments_by_status": dict(Counter(rated.segments["status"])),
             "one_group_folds": int(folds[folds["one_group"]].groupby(["repeat", "fold"]).ngroups),
         }
@@ -134,7 +136,7 @@ def list_gaps(derivatives: Derivatives) -> list[str]:
     left_out = {status: count for status, count in counts.items() if status != USED}
     lines = []
     if left_out:
-        reasons = ", ".join(f"{count} {status}" for status, count in sorted(left_out.items()))
+        reasons = ", ".join(f"{status}: {count}" for status, count in sorted(left_out.items()))
         total = sum(counts.values())
         lines.append(
             f"atypicality: {sum(left_out.values())} of {total} rated segments left out ({reasons}); desc-segments_atypicality "
@@ -146,6 +148,16 @@ def list_gaps(derivatives: Derivatives) -> list[str]:
             "marks them"
         )
     return lines
+
+
+def _read_planted(ratings: Path) -> dict[str, float]:
+    """Weights by which the ratings of rendered sessions were drawn; none where these are not those ratings."""
+    try:
+        about = json.loads(ratings.with_suffix(".json").read_text(encoding="utf-8"))
+        weights = dict(about["Atypicality"]["Weights"]) if about["RatingsSha256"] == sha256_file(ratings) else {}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}  # a lab's own description of its ratings, or none
+    return weights
 
 
 def _read_recordings(

@@ -32,7 +32,15 @@ from features.synthetic.rendered_ratings import (
 )
 from features.synthetic.sessions import FRAME_RATE_HZ, SessionTruth, default_script, render_session, simulate_session
 from tasks.progress import Reporter, silent
-from tasks.provenance import Step, why_stale, write_atomic, write_json_atomic, write_sidecar, write_text_atomic
+from tasks.provenance import (
+    Step,
+    sha256_file,
+    why_stale,
+    write_atomic,
+    write_json_atomic,
+    write_sidecar,
+    write_text_atomic,
+)
 from tasks.step_plans import RATINGS_TABLE
 from tasks.tables import read_table, write_table
 
@@ -175,6 +183,7 @@ def write_ratings(folder: Path, plans: Sequence[ParticipantPlan]) -> None:
         (folder / RATINGS_TABLE).with_suffix(".json"),
         {
             "Description": _NOTE,
+            "RatingsSha256": sha256_file(folder / RATINGS_TABLE),
             "rating": {"Description": "1 natural to 5 highly atypical, drawn from a known atypicality of the segment"},
             "Atypicality": {
                 "Base": BASE_ATYPICALITY,
@@ -187,7 +196,7 @@ def write_ratings(folder: Path, plans: Sequence[ParticipantPlan]) -> None:
 
 
 def write_demo_settings(folder: Path) -> None:
-    """Write the settings of the demo: demo weights, few permutations; one that is there already stays."""
+    """Write the settings of the demo: demo weights, few permutations, short trainings; a file that is there already stays."""
     path = folder / "config.yaml"
     if path.exists():
         return
@@ -196,6 +205,15 @@ def write_demo_settings(folder: Path) -> None:
         "detection": {"weights": "demo-retinaface", "width": 320},
         "attributes": {"weights": "demo-attributes"},
         "classify": {"permutations": 20},
+        "atypicality": {
+            "repeats": 1,
+            "epochs": 3,
+            "windows_per_epoch": 1000,
+            "learning_rates": [0.003],
+            "permutations": 2,
+            "explained_windows": 300,
+            "bootstrap_samples": 500,
+        },
         "report": {"show_covariates": True},
     }
     note = "# Settings of the demo; everything else has the default that `facetrace settings` prints.\n"

@@ -6,6 +6,7 @@ from typing import Final
 
 from tasks.checking import CheckedStudy
 from tasks.manifest import RunManifest
+from tasks.provenance import read_sidecar
 from tasks.report_plans import atypicality_tables, study_track
 from tasks.reports.atypicality_inputs import AtypicalityTables, AtypicalityTrack
 from tasks.study import Recording
@@ -30,6 +31,7 @@ def read_atypicality(checked: CheckedStudy, manifest: RunManifest) -> Atypicalit
         moments=tables["moments"],
         segments=tables["segments"],
         folds=tables["folds"],
+        planted=(read_sidecar(places["signals"]) or {}).get("facts", {}).get("planted_weights", {}),
     )
 
 

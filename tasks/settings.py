@@ -245,7 +245,7 @@ class AtypicalitySettings(Section):
     """Windows drawn for an epoch; 0 for all, as in the paper."""
     permutations: Count = 5
     """Permutations behind the importance of a unit."""
-    explained_windows: Annotated[int, Field(ge=0)] = 5000
+    explained_windows: Annotated[int, Field(ge=0)] = 2000
     """Tested windows of a fold, drawn at random, on which importance is measured; 0 for all."""
     bootstrap_samples: Annotated[int, Field(ge=100)] = 2000
     """Bootstrap resamples of participants."""

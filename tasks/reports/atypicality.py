@@ -79,6 +79,7 @@ def _find(performance: pd.DataFrame, tables: AtypicalityTables) -> list[str]:
     findings = [_judge_networks(networks, better)]
     findings += [_compare(errors, name) for name in networks]
     findings += _compare_baselines(errors, networks)
+    findings += _compare_planted(tables)
     if (performance["protocol"] == "as_published").any():
         findings.append(
             "Made by the published protocol: ratings are cut to whole numbers, and schedule and epoch are chosen on those who "
@@ -126,13 +127,32 @@ def _compare_baselines(errors: pd.DataFrame, networks: Sequence[str]) -> list[st
     return [text]
 
 
+def _compare_planted(tables: AtypicalityTables) -> list[str]:
+    """Of a rendered study: the relation by which ratings were drawn, beside what the networks hang on."""
+    if not tables.planted or tables.signals is None:
+        return []
+    means = tables.signals.groupby("signal")[["importance", "direction"]].mean()
+    ranks = means["importance"].rank(ascending=False)
+    parts = []
+    for name, weight in tables.planted.items():
+        if name not in means.index:
+            parts.append(f"{name} with weight {number(weight, 1, signed=True)}, not among the inputs")
+            continue
+        same = np.sign(means.loc[name, "direction"]) == np.sign(weight)
+        parts.append(
+            f"{name} with weight {number(weight, 1, signed=True)}, found at rank {ranks[name]:.0f} of {len(means)} with "
+            f"{'the same' if same else 'the opposite'} direction"
+        )
+    return [f"Planted in the ratings of the rendered participants: {'; '.join(parts)}."]
+
+
 def _describe_gaps(tables: AtypicalityTables) -> list[str]:
     found = []
     if tables.segments is not None:
         counts = tables.segments["status"].value_counts()
         left_out = {str(name): int(count) for name, count in counts.items() if name != "used"}
         if left_out:
-            reasons = listing(f"{count} {name}" for name, count in left_out.items())
+            reasons = listing(f"{name} ({count})" for name, count in left_out.items())
             found.append(
                 f"{sum(left_out.values())} of {plural(len(tables.segments), 'rated segment')} left out: {reasons}. "
                 "desc-segments_atypicality lists them."

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import pandas as pd
 
@@ -17,6 +18,8 @@ class AtypicalityTables:
         ``desc-..._atypicality``; None where the step could not run.
     problem
         Why not.
+    planted
+        Unit -> weight by which the ratings of a rendered study were drawn; empty otherwise.
     """
 
     performance: pd.DataFrame | None = None
@@ -25,6 +28,7 @@ class AtypicalityTables:
     segments: pd.DataFrame | None = None
     folds: pd.DataFrame | None = None
     problem: str = ""
+    planted: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
