@@ -57,6 +57,10 @@ def is_video_file(path: Path) -> bool:
     return path.suffix.lower() in VIDEO_SUFFIXES and not path.name.startswith(".")
 
 
+TRACK: Final = "atypicality"
+"""Description of the predicted atypicality of a recording's frames, in the names of its files."""
+
+
 @dataclass(frozen=True, slots=True)
 class RecordingName:
     """The parts of a session video's name.
@@ -171,7 +175,7 @@ class Derivatives:
     def atypicality_track(self, participant_id: str, session: str, task: str) -> Path:
         """Predicted atypicality of each frame of a recording, beside its frame table."""
         path = self.frame_table(participant_id, session, task)
-        return path.with_name(path.name.replace("_desc-frames_", "_desc-atypicality_"))
+        return path.with_name(path.name.replace("_desc-frames_", f"_desc-{TRACK}_"))
 
     def group_table(self, name: str, suffix: str) -> Path:
         """Table of the group level, such as ``desc-features_participants``."""

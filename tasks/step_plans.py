@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import pandas as pd
 
-from tasks.bids_names import Derivatives
+from tasks.bids_names import TRACK, Derivatives
 from tasks.provenance import Step, sha256_file
 from tasks.recordings import SessionVideo
 from tasks.settings import (
@@ -211,7 +211,7 @@ def plan_atypicality(
     outputs = {name: derivatives.group_table(name, "atypicality") for name in names}
     for path in sources:
         # named as `Derivatives.atypicality_track` names it
-        outputs[path.stem] = path.with_name(path.name.replace("_desc-frames_", "_desc-atypicality_"))
+        outputs[path.stem] = path.with_name(path.name.replace("_desc-frames_", f"_desc-{TRACK}_"))
     return PlannedStep(Step("atypicality", ATYPICALITY_VERSION, deciding, inputs), outputs)
 
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from tasks.bids_names import PARTICIPANTS_TABLE, SUBJECT, Derivatives, bare_id
+from tasks.bids_names import PARTICIPANTS_TABLE, SUBJECT, TRACK, Derivatives, bare_id
 from tasks.errors import InvalidInputError
 from tasks.provenance import write_atomic, write_json_atomic
 from tasks.run_lock import LOCK_NAME, hold_run_lock
@@ -90,9 +90,10 @@ def _withdraw(derivatives: Derivatives, name: str, rows: dict[str, str]) -> list
 
 
 def _of_whole_study(folder: Path) -> list[Path]:
-    """Everything that may tell of more than one participant."""
+    """Everything that may tell of more than one participant: also tracks of others, by networks that learned from all."""
     kept = {"logs", "assets", "README.md", WITHDRAWN_TABLE, LOCK_NAME}
-    return [path for path in sorted(folder.iterdir()) if path.name not in kept and not path.name.startswith(SUBJECT)]
+    shared = [path for path in sorted(folder.iterdir()) if path.name not in kept and not path.name.startswith(SUBJECT)]
+    return shared + sorted(folder.glob(f"{SUBJECT}*/**/*_desc-{TRACK}_*"))
 
 
 def _is_participant(study_folder: Path, name: str) -> bool:

@@ -132,13 +132,13 @@ def _compare_planted(tables: AtypicalityTables) -> list[str]:
     if not tables.planted or tables.signals is None:
         return []
     means = tables.signals.groupby("signal")[["importance", "direction"]].mean()
-    ranks = means["importance"].rank(ascending=False)
+    ranks, directions = means["importance"].rank(ascending=False), means["direction"]
     parts = []
     for name, weight in tables.planted.items():
         if name not in means.index:
             parts.append(f"{name} with weight {number(weight, 1, signed=True)}, not among the inputs")
             continue
-        same = np.sign(means.loc[name, "direction"]) == np.sign(weight)
+        same = directions[name] * weight > 0
         parts.append(
             f"{name} with weight {number(weight, 1, signed=True)}, found at rank {ranks[name]:.0f} of {len(means)} with "
             f"{'the same' if same else 'the opposite'} direction"

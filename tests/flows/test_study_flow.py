@@ -54,6 +54,9 @@ def test_all_tables_reports_and_sidecars_are_written(finished_study):
         "desc-predictions_classifiers", "desc-attributegroups_tests", "desc-emotionaus_tests",
         "desc-attributereadings_tests", "desc-emotionrates_participants", "desc-emotionframes_tests",
         "desc-emotionmodels_tests", "desc-combinations_complexity", "desc-combinations_tests",
+        *(f"desc-{name}_atypicality" for name in (
+            "performance", "participants", "folds", "signals", "moments", "runs", "segments",
+        )),
     }  # fmt: skip
     for path in folder.rglob("*.parquet"):
         sidecar = json.loads(path.with_suffix(".json").read_text())
@@ -65,6 +68,11 @@ def test_all_tables_reports_and_sidecars_are_written(finished_study):
     assert "not a diagnosis" in page.lower()
     assert "rendered" in page
     assert len(list(folder.glob("sub-*/sub-*_report.html"))) == 6
+    assert "Predicted against judged atypicality" in page
+    assert "AU04 with weight +3.0, found at rank" in page
+    tracks = sorted(folder.glob("sub-*/beh/*_desc-atypicality_beh.parquet"))
+    assert len(tracks) == 6
+    assert "Predicted atypicality" in next(folder.glob("sub-*/sub-*_report.html")).read_text()
     modes = {oct(path.stat().st_mode & 0o777) for path in folder.rglob("*")}
     assert modes == {"0o600", "0o700"}
 
