@@ -11,6 +11,7 @@ from prefect import State, flow
 from flows.parameters import ConfigName, StudyName
 from flows.runs import Run, check_recordings, conduct, on_existing_tables
 from tasks.checking import CheckedStudy, open_for_import
+from tasks.manifest import Outcome
 from tasks.progress import show_progress
 from tasks.step_plans import RATINGS_TABLE
 
@@ -50,6 +51,15 @@ def check_inputs(folder: Path, config: Path | None, participants: Sequence[str])
     return check_recordings(folder, config, participants)
 
 
+def predict_on_existing(run: Run) -> None:
+    """The flow's work on recordings, or on labels: then each participant is an input."""
+    if run.checked.settings.atypicality.inputs == "labels":
+        run.manifest.add([Outcome(person.participant_id, "", "", "ok") for person in run.checked.study.participants])
+        atypicality_all(run)
+    else:
+        on_existing_tables(atypicality_all)(run)
+
+
 @flow(name="atypicality", persist_result=False)
 def atypicality(study: StudyName, config: ConfigName = "") -> State[Any]:
     """Predict the judges' ratings from windows of the frame tables that exist, or of experts' labels.
@@ -61,4 +71,4 @@ def atypicality(study: StudyName, config: ConfigName = "") -> State[Any]:
     config
         Settings file, relative to the study folder; empty for its config.yaml.
     """
-    return conduct("atypicality", study, config, [], on_existing_tables(atypicality_all), check=check_inputs)
+    return conduct("atypicality", study, config, [], predict_on_existing, check=check_inputs)

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from features.facs import HRM_REGRESSION_ACTIONS
 from flows.cli import main
 
 pytestmark = pytest.mark.usefixtures("prefect_home")
@@ -17,7 +18,7 @@ UNITS = ("01", "02", "04", "05", "06", "09", "12", "17", "20", "25", "26", "43")
 EMOTIONS = ("Neutral", "Happy", "Sad", "Surprise", "Fear", "Disgust", "Anger", "Contempt")
 SETTINGS = """
 atypicality: {models: [gru], repeats: 1, stride_frames: 5, epochs: 1, learning_rates: [0.01], permutations: 1,
-              bootstrap_samples: 100}
+              bootstrap_samples: 100, workers: 1}
 """
 
 
@@ -81,3 +82,33 @@ def test_a_study_without_ratings_is_told_so_and_one_with_them_is_predicted(facet
     code, out, err = facetrace("atypicality", imported_study)
     assert code != 0
     assert "expected a rating from 1 to 5" in err
+
+
+def test_labels_alone_are_enough_without_any_recording(facetrace, tmp_path) -> None:
+    study = tmp_path / "labelled"
+    lines = ["participant_id,start_frame,end_frame,judge,rating"]
+    people = ["participant_id\tgroup"]
+    for group, names in {"ASD": ("S1", "S2", "S3"), "TD": ("S1", "S2", "S3")}.items():
+        (study / "labels" / group).mkdir(parents=True)
+        for name in names:
+            people.append(f"{group}{name}\t{group}")
+            codes = np.random.default_rng(int(name[1])).integers(0, 2, (50, len(HRM_REGRESSION_ACTIONS)))
+            table = pd.DataFrame(codes, columns=list(HRM_REGRESSION_ACTIONS))
+            table.assign(frame=range(50)).to_csv(study / "labels" / group / f"{name}.csv", index=False)
+            lines += [f"{group}{name},0,29,{judge},2" for judge in "ab"]
+            lines += [f"{group}{name},30,39,{judge},4" for judge in "ab"]  # ten frames: shorter than a window
+            lines += [f"{group}{name},40,49,{judge},3" for judge in "ab"]
+    (study / "participants.tsv").write_text("\n".join(people) + "\n")
+    (study / "ratings.csv").write_text("\n".join(lines) + "\n")
+    (study / "config.yaml").write_text(
+        "atypicality: {models: [gru], repeats: 1, stride_frames: 5, epochs: 1, learning_rates: [0.01], permutations: 1,\n"
+        "  bootstrap_samples: 100, workers: 1, inputs: labels, labels: labels}\n"
+    )
+    code, out, err = facetrace("atypicality", study)
+    assert code == 0, [out, err[-600:]]
+    assert "12 of 18 rated segments left out (shorter than a window: 12)" in out
+    assert "RESULT ok=6 failed=0 skipped=0 exit=0" in out
+    (study / "ratings.csv").write_text("\n".join([*lines, "ASDS9,0,20,a,2"]) + "\n")
+    code, out, err = facetrace("atypicality", study)
+    assert code == 3
+    assert "expected participants of the study, got sub-ASDS9" in out + err
