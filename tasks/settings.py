@@ -271,6 +271,9 @@ class RunSettings(Section):
     """auto, cpu, cuda or cuda:N for the networks."""
     threads: Annotated[int, Field(ge=0)] = 0
     """CPU threads of the networks in each worker; 0 divides the cores among the workers."""
+    trust_file_times: bool = True
+    """true: a video whose size, times of change and inode are those of the last run is neither read nor hashed again before the
+    run. false: every video is, at every run. A video that is extracted is hashed in any case."""
 
     @model_validator(mode="after")
     def _address_is_for_dask(self) -> Self:
