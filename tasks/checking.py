@@ -13,6 +13,7 @@ import pandas as pd
 from tasks.bids_names import Derivatives, bare_id
 from tasks.errors import ExitCode, FacetraceError, InvalidInputError, SettingsError, WeightsError
 from tasks.events import read_events
+from tasks.expression_votes import VoteTables, find_vote_tables
 from tasks.manifest import SKIPPED_NOT_ASKED, SKIPPED_WITHDRAWN, Outcome
 from tasks.participants import read_participants
 from tasks.probe_cache import ProbeCache
@@ -125,6 +126,16 @@ class CheckedStudy:
         """Stimulus segments of each recording that has some, by participant, session and task."""
         found = self.study.recordings
         return {item.key: read_events(item.events_path) for item in found if item.events_path is not None}
+
+    def vote_tables(self) -> VoteTables:
+        """Tables of other expression models by recording, where the settings name such models.
+
+        Raises
+        ------
+        InvalidInputError
+            If one is missing.
+        """
+        return find_vote_tables(self.study.folder, self.settings.compare.vote_models, self.study.recordings)
 
     def describe(self) -> Iterator[str]:
         """Lines for a terminal: what was found, and everything that is wrong."""
