@@ -3,7 +3,7 @@
 98 participants, 1,535 segments, 131,758 frames; GRU and BiLSTM, 10 x 3 folds, 15 epochs. Writes a study of labels and
 ratings, prints how long the work will take here, and does it; started again it goes on at the fold where it stopped.
 
-Usage: python -m benchmarks.atypicality_full [FOLDER] [--estimate] [--repeats 10] [--epochs 15] [--workers 0] [--rates 1e-3]
+Usage: python -m benchmarks.atypicality_full [FOLDER] [--estimate | --slice] [--repeats 10] [--epochs 15] [--workers 0]
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
 import numpy as np
@@ -21,13 +22,15 @@ import torch
 import yaml
 
 from classifiers.sequences import KINDS, build
+from classifiers.sequences.folds import assign_folds
 from classifiers.sequences.protocols import INNER_SHARE
 from classifiers.sequences.recipe import SOUND
 from classifiers.sequences.training import WindowData, predict, step
 from features.facs import action_column
 from features.synthetic.rated_sequences import JUDGES, UNITS, simulate_rated_frames
 from features.windows import index_windows
-from tasks.atypicality_folds import count_workers
+from tasks.atypicality_checkpoints import FoldStore
+from tasks.atypicality_folds import FoldWork, count_workers, train_fold
 from tasks.provenance import write_text_atomic
 from tasks.settings import AtypicalitySettings
 
@@ -43,6 +46,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path, nargs="?", default=Path("build/atypicality-full"))
     parser.add_argument("--estimate", action="store_true", help="stop after the estimate")
+    parser.add_argument("--slice", action="store_true", help="do one epoch of one fold of each network, and stop")
     parser.add_argument("--repeats", type=int, default=10)
     parser.add_argument("--epochs", type=int, default=15)
     parser.add_argument("--workers", type=int, default=0)
@@ -57,6 +61,9 @@ def main() -> None:
         "learning_rates": asked.rates,
     }
     frames = simulate_full_size()
+    if asked.slice:
+        measure_slice(frames, AtypicalitySettings(epochs=1, learning_rates=(1e-3,), device="cpu"))
+        return
     write_study(asked.folder, frames, settings)
     print(describe_estimate(frames, AtypicalitySettings.model_validate(settings)), flush=True)
     if not asked.estimate:
@@ -78,6 +85,28 @@ def simulate_full_size() -> pd.DataFrame:
     ends = frames.groupby(["participant_id", "segment"])["frame"].transform("max") == frames["frame"]
     long = frames.groupby(["participant_id", "segment"])["frame"].transform("size") > 100
     return frames.drop(index=frames.index[ends & long][:rest]).reset_index(drop=True)
+
+
+def measure_slice(frames: pd.DataFrame, settings: AtypicalitySettings) -> None:
+    """Train, test and explain the first fold of each network for one epoch, and print the processor time of its parts."""
+    torch.set_num_threads(1)
+    index = index_windows(frames, UNITS, frames["rating"], label="segment")
+    groups = frames.groupby("participant_id")["group"].first()
+    folds = assign_folds(groups, n_folds=settings.folds, n_repeats=1, seed=settings.seed)
+    with TemporaryDirectory() as folder:
+        work = FoldWork(index, index, UNITS, folds, settings, FoldStore(Path(folder), "slice", UNITS))
+        for kind in KINDS:
+            begun = time.process_time()
+            marks = []
+            train_fold(work, (kind, 0, 0), lambda *_: marks.append(time.process_time()))  # noqa: B023
+            trained, whole = marks[-1] - begun, time.process_time() - begun
+            rest = whole - trained
+            hours = 30 * (15 * trained + rest) / 3600
+            print(
+                f"{kind}: one epoch with its inner validation {trained:.0f} s, testing, explaining and writing {rest:.0f} s; "
+                f"30 folds of 15 epochs: {hours:.1f} h of processor time",
+                flush=True,
+            )
 
 
 def write_study(folder: Path, frames: pd.DataFrame, settings: dict[str, object]) -> None:
@@ -102,7 +131,7 @@ def write_study(folder: Path, frames: pd.DataFrame, settings: dict[str, object])
 
 
 def describe_estimate(frames: pd.DataFrame, settings: AtypicalitySettings, *, steps: int = 40) -> str:
-    """Hours that the work takes at most, from a second of training and of prediction with one thread."""
+    """Hours that the work takes at most, from some seconds of training and of prediction with one thread, of processor time."""
     torch.set_num_threads(1)
     index = index_windows(frames, UNITS, frames["rating"], label="segment")
     data = WindowData.place(index.signals, index.starts, index.labels, length=index.length)
@@ -122,13 +151,13 @@ def describe_estimate(frames: pd.DataFrame, settings: AtypicalitySettings, *, st
         optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3)
         batches = [torch.randint(len(data), (size,)) for _ in range(steps)]
         step(network, optimizer, data, batches[0], SOUND)
-        begun = time.perf_counter()
+        begun = time.process_time()
         for batch in batches:
             step(network, optimizer, data, batch, SOUND)
-        training = size * steps / (time.perf_counter() - begun)
-        begun = time.perf_counter()
+        training = size * steps / (time.process_time() - begun)
+        begun = time.process_time()
         predict(network, data, np.arange(8192))
-        prediction = 8192 / (time.perf_counter() - begun)
+        prediction = 8192 / (time.process_time() - begun)
         hours = n_folds * (trained / training + predicted / prediction) / 3600
         total += hours
         lines.append(
