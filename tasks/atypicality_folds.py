@@ -28,7 +28,7 @@ from classifiers.sequences.recipe import PUBLISHED, SOUND, SequenceRecipe
 from classifiers.sequences.training import WindowData, predict, seeded
 from features.windows import WindowIndex
 from tasks.atypicality_checkpoints import Explanation, FoldStore, StoredFold
-from tasks.errors import OutputError, RunInterruptedError
+from tasks.errors import OutputError
 from tasks.progress import Reporter, silent
 from tasks.settings import AtypicalitySettings
 
@@ -269,24 +269,20 @@ _shared: dict[str, Any] = {}
 
 
 def _start_worker(work: FoldWork, said: Any, stop: Any) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # ctrl-C reaches all; the parent then asks the workers to stop
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # ctrl-C reaches all processes; the parent tells its workers itself
     torch.set_num_threads(1)
-    _shared.update(work=work, said=said, stop=stop)
-    threading.Thread(target=_leave_with_parent, daemon=True).start()
+    _shared.update(work=work, said=said)
+    threading.Thread(target=_leave_when_told, args=(stop,), daemon=True).start()
 
 
-def _leave_with_parent() -> None:
-    """End this process when its parent is gone, killed perhaps: nobody would end it else."""
+def _leave_when_told(stop: Any) -> None:
+    """End this process in the middle of a fold when the run is interrupted, or its parent is gone, killed perhaps."""
     parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
+    while parent is not None and parent.is_alive():
+        if stop.wait(1.0):
+            break
+    os._exit(1)  # folds are written atomically: nothing half-done stays
 
 
 def _train_in_worker(job: Job) -> None:
-    def report(epoch: int, epochs: int) -> None:
-        if _shared["stop"].is_set():
-            raise RunInterruptedError("The run was interrupted. Run the same command again to go on.")
-        _shared["said"].put((job, epoch, epochs))
-
-    train_fold(_shared["work"], job, report)
+    train_fold(_shared["work"], job, lambda epoch, epochs: _shared["said"].put((job, epoch, epochs)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -212,7 +213,7 @@ def deal_folds(
     -------
     DataFrame
         `classifiers.sequences.folds.FOLD_COLUMNS`, and `one_group`: whether all who are tested in the fold are of one group
-        although the study has several.
+        although the study has several; folds of a single participant do not count.
 
     Raises
     ------
@@ -226,8 +227,9 @@ def deal_folds(
     else:
         folds = assign_folds(groups, n_folds=settings.folds, n_repeats=settings.repeats, seed=settings.seed)
     lopsided = set(find_one_group_folds(folds))
-    pairs = zip(folds["repeat"], folds["fold"], strict=True)
-    return folds.assign(one_group=[pair in lopsided for pair in pairs])
+    pairs = list(zip(folds["repeat"], folds["fold"], strict=True))
+    sizes = Counter(pairs)  # of one participant there is only one group
+    return folds.assign(one_group=[pair in lopsided and sizes[pair] > 1 for pair in pairs])
 
 
 def read_folds(path: Path, groups: pd.Series[str]) -> pd.DataFrame:

@@ -271,7 +271,9 @@ def test_too_few_rated_participants_are_refused() -> None:
 
 def test_settings_reach_folds_and_recipe() -> None:
     groups = GROUPS.set_index("participant_id")["group"]
-    assert deal_folds(groups, AtypicalitySettings(folds=0))["fold"].tolist() == list(range(6))
+    alone = deal_folds(groups, AtypicalitySettings(folds=0))
+    assert alone["fold"].tolist() == list(range(6))
+    assert not alone["one_group"].any()
     assert deal_folds(groups, AtypicalitySettings(repeats=4))["repeat"].nunique() == 4
     assert make_recipe(AtypicalitySettings(protocol="as_published")).learning_rates == (1e-6,)
     assert make_recipe(AtypicalitySettings(windows_per_epoch=64)).windows_per_epoch == 64

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 from pathlib import Path
 
 import numpy as np
@@ -187,6 +188,19 @@ def test_folds_side_by_side_equal_those_one_by_one(labelled) -> None:
         assert one.keys() == other.keys()
         assert all(torch.equal(one[name], other[name]) for name in one)
     pd.testing.assert_frame_equal(found[1][1], found[2][1])
+
+
+def test_an_interrupted_run_ends_its_processes_in_the_middle_of_a_fold(labelled) -> None:
+    endless = QUICK.model_copy(
+        update={"inputs": "labels", "labels": "labels", "workers": 2, "epochs": 100_000, "stride_frames": 1}
+    )
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        update_atypicality(*labelled, settings=endless, progress=interrupt)
+    assert not [child for child in multiprocessing.active_children() if child.is_alive()]
 
 
 def test_constant_ratings_have_no_correlation_and_no_verdict_is_invented(labelled) -> None:
