@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
@@ -89,6 +91,31 @@ class LabelledImages:
         return np.asarray(known | ~np.isnan(labels.aus).all(axis=1))
 
 
+def join_parts(parts: Sequence[LabelledImages]) -> LabelledImages:
+    """Parts of one data set, such as its files, as one; they share name, folder and action units."""
+    dropped: Counter[str] = Counter()
+    for part in parts:
+        dropped.update(part.dropped)
+    return replace(
+        parts[0],
+        images=tuple(chain.from_iterable(part.images for part in parts)),
+        boxes=np.concatenate([part.boxes for part in parts]),
+        labels=join_labels([part.labels for part in parts]),
+        split=np.concatenate([part.split for part in parts]),
+        dropped=dict(dropped),
+    )
+
+
+def join_labels(parts: Sequence[AttributeLabels]) -> AttributeLabels:
+    """Labels of the same action units, one after the other."""
+    return AttributeLabels(
+        np.concatenate([part.expression for part in parts]),
+        np.concatenate([part.valence for part in parts]),
+        np.concatenate([part.arousal for part in parts]),
+        np.concatenate([part.aus for part in parts]),
+    )
+
+
 def find_missing(folder: Path, images: Sequence[str]) -> npt.NDArray[np.bool_]:
     """Which images are not there: (n,) bool. Each folder is listed once, which is faster than asking for each file."""
     paths = pd.Series(list(images), dtype="str")
@@ -107,6 +134,34 @@ def _list_files(folder: Path) -> frozenset[str]:
             return frozenset(entry.name for entry in entries if not entry.is_dir())
     except (FileNotFoundError, NotADirectoryError):
         return frozenset()
+
+
+def drop_repeated(
+    findings: Findings, file: str, lines: npt.NDArray[np.int64], images: Sequence[str], labels: pd.DataFrame
+) -> npt.NDArray[np.bool_]:
+    """Which rows of a published list to keep: rows that repeat an image with the same labels go, contradictions are noted.
+
+    Parameters
+    ----------
+    findings, file, lines
+        Where to note, and which line each row is.
+    images
+        Image of each row.
+    labels
+        Labels of each row, as they stand.
+
+    Returns
+    -------
+    ndarray, shape (n,), bool
+    """
+    table = labels.assign(image=list(images))
+    again = table.duplicated("image").to_numpy()
+    if not again.any():
+        return ~again
+    contradictory = np.flatnonzero(again & ~table.duplicated().to_numpy())
+    message = "expected each image once or with the same labels, got again with others"
+    findings.add_rows(file, lines[contradictory], message, table["image"].to_numpy()[contradictory])
+    return np.asarray(~again)
 
 
 def check_boxes(findings: Findings, file: str, lines: npt.NDArray[np.int64], boxes: npt.NDArray[np.float32]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -16,6 +17,7 @@ from features.attributes.labels import UNKNOWN_EXPRESSION, AttributeLabels
 from features.attributes.training import CropData
 from features.faces.alignment import CROP_SCALE
 from tasks.attribute_data.crops import PreparedCrops, prepare_crops, read_prepared
+from tasks.attribute_data.labelled import join_labels
 from tasks.attribute_data.sources import LabelledImages, read_source
 from tasks.attribute_data.splits import TEST, TRAIN, VALIDATION
 from tasks.errors import InvalidInputError
@@ -23,7 +25,7 @@ from tasks.progress import Reporter, silent
 from tasks.provenance import sha256_file
 from tasks.rendered import is_rendered
 from tasks.settings import Settings
-from tasks.weights import load_detector, locate
+from tasks.weights import Weights, load_detector, locate
 
 if TYPE_CHECKING:
     from features.faces.detector import FaceDetector
@@ -96,14 +98,18 @@ def load_training_data(folder: Path, settings: Settings, *, progress: Reporter =
         If the disk has no room for the crops.
     """
     sources = read_sources(folder, settings)
-    detector, sha256 = _open_detector(folder, settings)
+    weights = None
+    if settings.training.crops == "detector":
+        weights = locate(settings.detection.weights, "detector", study_folder=folder)
+    sha256 = weights.sha256 if weights else ""
+    open_detector = cache(partial(_open_detector, weights, settings)) if weights else None
     prepared = []
     for images in sources:
         made = prepare_crops(
             images,
             folder / CROPS_FOLDER,
             settings=settings,
-            detector=detector,
+            open_detector=open_detector,
             detector_sha256=sha256,
             progress=progress,
         )
@@ -181,29 +187,19 @@ def _join(
         labels.append(spread_labels(images.labels.take(crops.rows[chosen]), images.aus, aus))
     if sum(len(part) for part in parts) < _MIN_IMAGES:
         return None
-    joined = AttributeLabels(
-        np.concatenate([part.expression for part in labels]),
-        np.concatenate([part.valence for part in labels]),
-        np.concatenate([part.arousal for part in labels]),
-        np.concatenate([part.aus for part in labels]),
-    )
-    return CropData(JoinedCrops.join(parts), joined)
+    return CropData(JoinedCrops.join(parts), join_labels(labels))
 
 
-def _open_detector(folder: Path, settings: Settings) -> tuple[FaceDetector | None, str]:
+def _open_detector(weights: Weights, settings: Settings) -> FaceDetector:
     import torch  # noqa: PLC0415
 
-    if settings.training.crops != "detector":
-        return None, ""
-    weights = locate(settings.detection.weights, "detector", study_folder=folder)
     device = settings.training.device
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     detection = settings.detection
-    detector = load_detector(
+    return load_detector(
         weights, long_side=detection.width, confidence=detection.confidence, nms_iou=detection.nms_iou, device=device
     )
-    return detector, weights.sha256
 
 
 def _is_drawn(labels: Path) -> bool:
