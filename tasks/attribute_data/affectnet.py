@@ -21,7 +21,7 @@ from features import facs
 from features.attributes.labels import UNKNOWN_EXPRESSION, AttributeLabels
 from tasks.attribute_data.columns import LabelTable, first_cells, read_table
 from tasks.attribute_data.findings import Findings
-from tasks.attribute_data.labelled import LabelledImages, check_variety, drop_repeated, find_missing, join_parts
+from tasks.attribute_data.labelled import FileIndex, LabelledImages, check_variety, drop_repeated, join_parts
 from tasks.attribute_data.splits import AFFECTNET_SHARES, TEST, split_by_hash
 
 COLUMNS: Final = (
@@ -172,6 +172,6 @@ def _check_images(read: LabelledImages, table: LabelTable, findings: Findings) -
     """Images of which something is known must be there."""
     rows = np.flatnonzero(read.has_label)
     names = [read.images[row] for row in rows.tolist()]
-    missing = rows[find_missing(read.folder, names)]
+    missing = rows[FileIndex(read.folder).find_missing(names)]
     message = f"expected images in {read.folder.name}, {len(missing)} are missing:"
     findings.add_rows(table.file, table.lines[missing], message, [read.images[row] for row in missing.tolist()])

@@ -22,7 +22,7 @@ import pandas as pd
 from features import facs
 from features.attributes.labels import UNKNOWN_EXPRESSION, AttributeLabels
 from tasks.attribute_data.findings import Findings
-from tasks.attribute_data.labelled import LabelledImages, check_variety, drop_repeated, find_missing, join_parts
+from tasks.attribute_data.labelled import FileIndex, LabelledImages, check_variety, drop_repeated, join_parts
 from tasks.attribute_data.splits import EMOTIONET_SHARES, split_by_hash
 
 UNKNOWN: Final = 999
@@ -59,11 +59,11 @@ def read_emotionet(name: str, labels: Path, folder: Path) -> LabelledImages:
     InvalidInputError
         With everything that is wrong.
     """
-    findings = Findings(name)
+    findings, there = Findings(name), FileIndex(folder)
     files = sorted(labels.glob("*.txt")) if labels.is_dir() else [labels]
     if not files:
         findings.add(labels.name, "expected text files (*.txt), got none.")
-    parts = [part for file in files if (part := _read_file(name, file, folder, findings)) is not None]
+    parts = [part for file in files if (part := _read_file(name, file, there, folder, findings)) is not None]
     if not parts:
         findings.stop()
     joined = join_parts(parts)
@@ -73,7 +73,7 @@ def read_emotionet(name: str, labels: Path, folder: Path) -> LabelledImages:
         "expected each image in one file, got in several",
         [joined.images[row] for row in np.flatnonzero(again)],
     )
-    missing = find_missing(folder, joined.images)
+    missing = there.find_missing(joined.images)
     if missing.mean() > MOST_MISSING:
         shown = [joined.images[row] for row in np.flatnonzero(missing)]
         findings.add_items(
@@ -87,29 +87,30 @@ def read_emotionet(name: str, labels: Path, folder: Path) -> LabelledImages:
     return joined
 
 
-def _read_file(name: str, path: Path, folder: Path, findings: Findings) -> LabelledImages | None:
+def _nest(parts: list[str], there: FileIndex) -> str:
+    """Path with the folder that the address names, where the image is there; else the bare file name."""
+    nested = "/".join(parts[-2:])
+    return nested if there.holds(nested) else parts[-1]
+
+
+def _read_file(name: str, path: Path, there: FileIndex, folder: Path, findings: Findings) -> LabelledImages | None:
     table = _read_cells(path, findings)
     if table is None:
         return None
     lines = table.index.to_numpy(dtype=np.int64)
-    addresses = table[0].astype(str).str.partition("?")[0].str.rstrip("/").str.split("/")
-    last = addresses.str[-1]
     aus = _read_units(table, lines, path.name, findings)
-    nested = (addresses.str[-2].fillna("") + "/" + last).to_numpy(dtype=object)
-    names = last.to_numpy(dtype=object)
-    flat_missing = find_missing(folder, names.tolist())
-    nested_there = flat_missing.copy()
-    nested_there[flat_missing] = ~find_missing(folder, nested[flat_missing].tolist())
-    images = np.where(nested_there, nested, names)
-    kept = drop_repeated(findings, path.name, lines, images.tolist(), table[list(_AU_COLUMNS)])
+    addresses = [address.partition("?")[0].rstrip("/").split("/") for address in table[0].fillna("").tolist()]
+    names = [parts[-1] for parts in addresses]
+    images = [name if there.holds(name) else _nest(parts, there) for name, parts in zip(names, addresses, strict=True)]
+    kept = drop_repeated(findings, path.name, lines, images, table[list(_AU_COLUMNS)])
     unknown = np.full(len(images), np.nan, dtype=np.float32)
     read = LabelledImages(
         name=name,
-        images=tuple(images.tolist()),
+        images=tuple(images),
         folder=folder,
         boxes=np.full((len(images), 4), np.nan, dtype=np.float32),
         labels=AttributeLabels(np.full(len(images), UNKNOWN_EXPRESSION, dtype=np.int64), unknown, unknown, aus),
-        split=split_by_hash(names.tolist(), EMOTIONET_SHARES),
+        split=split_by_hash(names, EMOTIONET_SHARES),
         aus=facs.EMOTIONET_AUS,
         dropped={},
     )

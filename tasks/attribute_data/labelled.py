@@ -116,24 +116,37 @@ def join_labels(parts: Sequence[AttributeLabels]) -> AttributeLabels:
     )
 
 
-def find_missing(folder: Path, images: Sequence[str]) -> npt.NDArray[np.bool_]:
-    """Which images are not there: (n,) bool. Each folder is listed once, which is faster than asking for each file."""
-    paths = pd.Series(list(images), dtype="str")
-    parts = paths.str.rpartition("/")
-    missing = np.ones(len(paths), dtype=bool)
-    for parent, rows in parts.groupby(0, sort=False).groups.items():
-        there = _list_files(folder / str(parent)) if not str(parent).startswith("/") else frozenset[str]()
-        here = paths.index.get_indexer(rows)
-        missing[here] = [name not in there for name in parts[2].to_numpy()[here]]
-    return missing
+class FileIndex:
+    """Which files are in a folder and below; each folder is listed once, which is faster than asking for each file.
 
+    Parameters
+    ----------
+    folder
+        Folder that paths are relative to.
+    """
 
-def _list_files(folder: Path) -> frozenset[str]:
-    try:
-        with os.scandir(folder) as entries:
-            return frozenset(entry.name for entry in entries if not entry.is_dir())
-    except (FileNotFoundError, NotADirectoryError):
-        return frozenset()
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._names: dict[str, frozenset[str]] = {}
+
+    def holds(self, path: str) -> bool:
+        """Whether there is a file of this relative path."""
+        parent, _, name = path.rpartition("/")
+        names = self._names.get(parent)
+        if names is None:
+            names = self._names[parent] = self._list(parent)
+        return name in names
+
+    def find_missing(self, paths: Sequence[str]) -> npt.NDArray[np.bool_]:
+        """Which of n relative paths are not there: (n,) bool."""
+        return np.fromiter((not self.holds(path) for path in paths), dtype=bool, count=len(paths))
+
+    def _list(self, parent: str) -> frozenset[str]:
+        try:
+            with os.scandir(self._folder / parent) as entries:
+                return frozenset(entry.name for entry in entries if not entry.is_dir())
+        except (FileNotFoundError, NotADirectoryError):
+            return frozenset()
 
 
 def drop_repeated(
