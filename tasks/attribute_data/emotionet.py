@@ -21,6 +21,7 @@ import pandas as pd
 
 from features import facs
 from features.attributes.labels import UNKNOWN_EXPRESSION, AttributeLabels
+from tasks.attribute_data.columns import add_ragged
 from tasks.attribute_data.findings import Findings
 from tasks.attribute_data.labelled import FileIndex, LabelledImages, check_variety, drop_repeated, join_parts
 from tasks.attribute_data.splits import EMOTIONET_SHARES, split_by_hash
@@ -133,6 +134,10 @@ def _read_cells(path: Path, findings: Findings) -> pd.DataFrame | None:
             f"expected address, source and action units 1 to 60 in a line, at least {_N_COLUMNS} columns, got {len(cells)}.",
         )
         return None
+    n_found = len(findings)
+    add_ragged(path, path.name, findings, "" if separator == r"\s+" else separator, len(cells))
+    if len(findings) > n_found:
+        return None
     has_header = not cells[_AU_COLUMNS[0]].strip().isdigit()
     try:
         table = pd.read_csv(
@@ -150,7 +155,7 @@ def _read_cells(path: Path, findings: Findings) -> pd.DataFrame | None:
             index_col=False,
         )
     except (pd.errors.ParserError, UnicodeDecodeError) as error:
-        findings.add(path.name, f"expected {len(cells)} columns in every line, got: {error}.")
+        findings.add(path.name, f"expected UTF-8 text with {len(cells)} columns in every line, got: {error}.")
         return None
     table.index = pd.RangeIndex(1 + has_header, 1 + has_header + len(table))
     return table.dropna(how="all")
@@ -165,6 +170,9 @@ def _read_units(
         known = (values == 0) | (values == 1)
         wrong = np.flatnonzero(~known & (values != UNKNOWN))
         message = f"expected 0, 1 or {UNKNOWN} for {unit} (column {number}), got"
-        findings.add_rows(file, lines[wrong], message, table[number].to_numpy()[wrong])
+        cells = table[number].to_numpy()[wrong].tolist()
+        findings.add_rows(
+            file, lines[wrong], message, [f"{cell:g}" if isinstance(cell, float) else cell for cell in cells]
+        )
         aus[known, column] = values[known]
     return aus
