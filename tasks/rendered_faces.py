@@ -22,9 +22,9 @@ from features.synthetic.scene import sample_scene_look
 from features.synthetic.training_samples import FaceLabels, label_face, sample_units
 from tasks.attribute_data.splits import TEST, TRAIN, VALIDATION
 from tasks.errors import InvalidInputError
+from tasks.process_pool import run_in_order
 from tasks.progress import Reporter, silent
 from tasks.provenance import Step, make_folder, write_atomic, write_sidecar, write_text_atomic
-from tasks.rendered_scenes import run_in_order
 
 TABLE: Final = "labels.csv"
 IMAGES: Final = "images"
