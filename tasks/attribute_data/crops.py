@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -139,10 +140,11 @@ def read_prepared(
     reasons: list[str] = []
     joined_rows = []
     for part in _plan_parts(images, _describe(settings, detector_sha256)):
-        kept, why = part.read(folder)
-        reasons += why
+        why = part.reasons(folder)
+        kept = np.flatnonzero(why == "")
+        reasons += why[why != ""].tolist()
         if len(kept):
-            mapped.append(np.load(part.crops_path(folder), mmap_mode="r"))
+            mapped.append(part.map_crops(folder))
             joined_rows.append(begin + kept)
             rows.append(part.rows[kept])
             begin += len(part.rows)
@@ -169,13 +171,15 @@ class _Part:
         return folder / f"list-{self.key}.npz"
 
     def is_done(self, folder: Path) -> bool:
-        return self.list_path(folder).exists() and self.crops_path(folder).exists()
+        """Whether its files are there and whole; a damaged one is cut again."""
+        try:
+            return len(self.reasons(folder)) == len(self.rows) == len(self.map_crops(folder))
+        except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):
+            return False
 
-    def read(self, folder: Path) -> tuple[NDArray[np.intp], list[str]]:
-        """Which of the rows have a crop, and the reasons of the others."""
-        with np.load(self.list_path(folder), allow_pickle=False) as archive:
-            reason = archive["reason"]
-        return np.flatnonzero(reason == ""), [str(text) for text in reason[reason != ""]]
+    def map_crops(self, folder: Path) -> NDArray[np.uint8]:
+        crops: NDArray[np.uint8] = np.load(self.crops_path(folder), mmap_mode="r", allow_pickle=False)
+        return crops
 
     def reasons(self, folder: Path) -> NDArray[np.str_]:
         """Why each of the rows has no crop; empty where it has one."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from features import facs
 from features.attributes.crop_data import JoinedCrops
@@ -17,7 +18,7 @@ from features.attributes.labels import UNKNOWN_EXPRESSION, AttributeLabels
 from features.attributes.training import CropData
 from features.faces.alignment import CROP_SCALE
 from tasks.attribute_data.crops import PreparedCrops, prepare_crops, read_prepared
-from tasks.attribute_data.labelled import join_labels
+from tasks.attribute_data.labelled import PRESENT, join_labels
 from tasks.attribute_data.sources import LabelledImages, read_source
 from tasks.attribute_data.splits import TEST, TRAIN, VALIDATION
 from tasks.errors import InvalidInputError
@@ -232,14 +233,30 @@ def _find_shared(sources: Sequence[LabelledImages]) -> list[str]:
 
 
 def _find_unlearnable(sources: Sequence[LabelledImages], settings: Settings) -> list[str]:
-    """Tasks without labels, and data sets without the boxes that the settings ask for."""
+    """Tasks of which the training images show nothing or one class, and data sets without the boxes that are asked for."""
     names = ", ".join(images.name for images in sources)
-    problems = [
-        f"training.tasks names {task}, but no training image of {names} has a label for it. Take {task} out of training.tasks "
-        "or add a data set that has it."
-        for task in settings.training.tasks
-        if not any(_count_known(images, task) for images in sources)
-    ]
+    aus = unite_aus(sources)
+    labels = join_labels(
+        [
+            spread_labels(images.labels.take(np.flatnonzero(images.split == TRAIN)), images.aus, aus)
+            for images in sources
+        ]
+    )
+    problems = []
+    for task in settings.training.tasks:
+        columns = _columns_of(task, labels, aus)
+        if all(np.isnan(column).all() for column in columns.values()):
+            problems.append(
+                f"training.tasks names {task}, but no training image of {names} has a label for it. Take {task} out of "
+                "training.tasks or add a data set that has it."
+            )
+            continue
+        uniform = [name for name, column in columns.items() if len(np.unique(column[~np.isnan(column)])) < 2]
+        if uniform:
+            problems.append(
+                f"Expected training images of {names} that differ in {', '.join(uniform)}, got one class or none. Add images, or a "
+                "column split that puts some of each class into training."
+            )
     if settings.training.crops == "boxes":
         problems += [
             f"Data set {images.name}: expected face boxes (training.crops is boxes), got none. Set training.crops to detector."
@@ -249,12 +266,11 @@ def _find_unlearnable(sources: Sequence[LabelledImages], settings: Settings) -> 
     return problems
 
 
-def _count_known(images: LabelledImages, task: str) -> int:
-    labels = images.labels
-    known = {
-        "expression": labels.expression != UNKNOWN_EXPRESSION,
-        "aus": ~np.isnan(labels.aus).all(axis=1),
-        "valence": ~np.isnan(labels.valence),
-        "arousal": ~np.isnan(labels.arousal),
-    }[task]
-    return int((known & (images.split == TRAIN)).sum())
+def _columns_of(task: str, labels: AttributeLabels, aus: Sequence[str]) -> dict[str, NDArray[np.floating]]:
+    """Labels of a task by name, NaN unknown; action units as 0 and 1."""
+    if task == "aus":
+        present = np.where(np.isnan(labels.aus), np.nan, labels.aus >= PRESENT)
+        return dict(zip(aus, present.T, strict=True))
+    if task == "expression":
+        return {task: np.where(labels.expression == UNKNOWN_EXPRESSION, np.nan, labels.expression)}
+    return {task: labels.valence if task == "valence" else labels.arousal}

@@ -169,6 +169,23 @@ def test_a_stopped_run_goes_on_after_its_last_whole_part(
     assert not [path for path in folder.iterdir() if path.name.startswith(".")]
 
 
+def test_damaged_parts_are_cut_again(pictures: Path, tmp_path: Path, opened: list[str], parts_of) -> None:
+    parts_of(2)
+    data = make_data(pictures, [f"{number}.png" for number in range(8)])
+    folder, before = prepare(data, tmp_path / "crops")
+    kept = before.crops[:]
+    crops, lists = sorted(folder.glob("crops-*.npy")), sorted(folder.glob("list-*.npz"))
+    crops[0].write_bytes(crops[0].read_bytes()[:5000])
+    crops[1].unlink()
+    keys = {crops[0].stem.removeprefix("crops-"), crops[1].stem.removeprefix("crops-")}
+    third = next(path for path in lists if path.stem.removeprefix("list-") not in keys)
+    third.write_bytes(b"PK")
+    opened.clear()
+    _, after = prepare(data, tmp_path / "crops")
+    assert len(opened) == 6
+    np.testing.assert_array_equal(after.crops[:], kept)
+
+
 @pytest.fixture
 def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Names of the images that were opened."""

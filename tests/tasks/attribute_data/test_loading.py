@@ -114,6 +114,19 @@ def test_tasks_and_boxes_that_no_data_set_has(folder: Path, write_text) -> None:
     assert "Data set units: expected face boxes (training.crops is boxes), got none" in text
 
 
+def test_a_class_that_training_never_shows(folder: Path, write_text) -> None:
+    rows = ["0.png,1,0.1,train", "1.png,1,0.2,train", "2.png,0,0.3,test", "3.png,0,0.4,test"]
+    write_text(folder / "units.csv", ["image,AU12,valence,split", *rows])
+    with pytest.raises(
+        InvalidInputError, match="Expected training images of units that differ in AU12, got one class or none"
+    ):
+        read_sources(folder, make_settings(table(), tasks=["aus", "valence"], crops="detector"))
+    write_text(folder / "other.csv", ["image,AU12,split", "4.png,0,train", "5.png,1,train"])
+    assert read_sources(
+        folder, make_settings(table(), table("other"), tasks=["aus", "valence"], crops="detector")
+    )  # another data set shows it
+
+
 def test_images_and_people_in_different_splits_of_two_tables(folder: Path, write_text) -> None:
     text = (
         (folder / "units.csv").read_text().replace("train", "TRAIN").replace("test", "train").replace("TRAIN", "test")
