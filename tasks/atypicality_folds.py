@@ -252,7 +252,7 @@ def _train_side_by_side(work: FoldWork, jobs: Sequence[Job], tally: _Tally, n_wo
             ) from error
         except BaseException:
             stop.set()
-            pool.shutdown(wait=False, cancel_futures=True)
+            pool.shutdown(wait=True, cancel_futures=True)
             raise
 
 
