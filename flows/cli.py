@@ -13,6 +13,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from flows.cli_attribute_export import describe_attributes, export_attributes, import_attributes
 from flows.cli_support import ConfigFile, DryRun, Labels, StudyFolder, Verbose, finish, leave, prepare_prefect, run_flow
 from flows.cli_weights import weights_app
 from tasks.errors import ExitCode, FacetraceError, SettingsError
@@ -26,6 +27,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(weights_app, name="weights")
+for command in (export_attributes, import_attributes, describe_attributes):
+    app.command()(command)
 
 
 @app.command()
