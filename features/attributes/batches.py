@@ -1,0 +1,200 @@
+"""Batches of training crops: which faces make a batch, and preparing them beside the training.
+
+Order and augmentation of a batch depend on the seed, the epoch and the number of the batch alone. So a training that resumes in
+the middle of an epoch sees what it would have seen, whatever the number of processes that prepare batches.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from features.attributes.augmentation import Augmentation, augment
+from features.attributes.labels import AttributeLabels
+from features.attributes.losses import LabelBatch
+from features.attributes.recipe import Phase
+
+_BATCHES_AHEAD = 2  # of each worker
+
+
+class Crops(Protocol):
+    """Crops as training reads them: an array, a file mapped into memory, or several of them one behind the other."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(n, S, S, 3)."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """uint8."""
+
+    def __getitem__(self, rows: npt.NDArray[np.intp], /) -> npt.NDArray[np.uint8]:
+        """The crops of some rows, in their order."""
+
+
+@dataclass(frozen=True, slots=True)
+class CropData:
+    """Aligned crops and their labels.
+
+    Attributes
+    ----------
+    crops
+        Shape (n, S, S, 3), uint8, RGB; may be mapped from a file. Only rows by their numbers are asked for.
+    labels
+        Of the n crops.
+    people
+        Shape (n,): who each face is, where that is known; intervals of an evaluation then resample people.
+    """
+
+    crops: Crops
+    labels: AttributeLabels
+    people: npt.NDArray[Any] | None = None
+
+    def __post_init__(self) -> None:
+        shape = self.crops.shape
+        if len(shape) != 4 or shape[3] != 3 or shape[1] != shape[2] or self.crops.dtype != np.uint8:
+            raise ValueError(f"Expected uint8 crops of shape (n, S, S, 3), got {self.crops.dtype} of shape {shape}.")
+        if shape[0] != len(self.labels) or shape[0] < 2:
+            raise ValueError(f"Expected two crops or more and as many labels, got {shape[0]} and {len(self.labels)}.")
+        if self.people is not None and len(self.people) != shape[0]:
+            raise ValueError(f"Expected a person for each of {shape[0]} crops, got {len(self.people)}.")
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+class Batch(NamedTuple):
+    """Faces and labels of one step; images are network input (n, 3, size, size) or, before `finish`, still pixels."""
+
+    images: torch.Tensor
+    expression: torch.Tensor
+    valence: torch.Tensor
+    arousal: torch.Tensor
+    aus: torch.Tensor
+
+    def labels_on(self, device: torch.device) -> LabelBatch:
+        """The labels on a device."""
+        expression, valence, arousal, aus = (part.to(device, non_blocking=True) for part in self[1:])
+        return LabelBatch(expression=expression, valence=valence, arousal=arousal, aus=aus)
+
+
+class EpochBatches(Dataset[Batch]):
+    """The batches of one epoch, by their number.
+
+    Parameters
+    ----------
+    data
+        All training crops.
+    phase
+        Input size, batch size and faces an epoch.
+    augmentation
+        Changes of the crops.
+    seed, epoch
+        Decide order and changes.
+    on_device
+        Whether crops are changed on the device of the network, after they were carried there as bytes, rather than here.
+    """
+
+    def __init__(
+        self,
+        data: CropData,
+        phase: Phase,
+        augmentation: Augmentation,
+        *,
+        seed: int,
+        epoch: int,
+        on_device: bool = False,
+    ) -> None:
+        self.data, self.phase, self.augmentation, self.on_device = data, phase, augmentation, on_device
+        self.seed, self.epoch = seed, epoch
+        n_images = phase.images_of(len(data))
+        order = np.random.default_rng(derive_seed(seed, epoch)).permutation(len(data))[:n_images]
+        self.rows = [np.sort(order[i : i + phase.batch_size]) for i in range(0, n_images, phase.batch_size)]
+        if len(self.rows[-1]) < 2:  # normalisation over one face of 1x1 pixel has no variance
+            self.rows.pop()
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, number: int) -> Batch:
+        rows = self.rows[number]
+        labels = LabelBatch.from_labels(self.data.labels.take(rows))
+        pixels = torch.from_numpy(np.require(self.data.crops[rows], requirements=["C", "W"]))
+        images = pixels
+        if not self.on_device:
+            with _one_thread():  # as in a worker process: sums over threads differ in their last digit
+                images = self._change(pixels, number)
+        return Batch(images, labels.expression, labels.valence, labels.arousal, labels.aus)
+
+    def finish(self, batch: Batch, number: int, device: torch.device) -> Batch:
+        """The batch with its images on a device, changed there if they were not yet."""
+        images = batch.images.to(device, non_blocking=True)
+        return batch._replace(images=self._change(images, number) if self.on_device else images)
+
+    def _change(self, pixels: torch.Tensor, number: int) -> torch.Tensor:
+        generator = torch.Generator().manual_seed(derive_seed(self.seed, self.epoch, number))
+        images = pixels.permute(0, 3, 1, 2).to(dtype=torch.float32, memory_format=torch.channels_last).div_(255.0)
+        return augment(images, self.augmentation, size=self.phase.input_size, generator=generator)
+
+
+def load_batches(batches: EpochBatches, *, first: int = 0, workers: int = 0, pin: bool = False) -> Iterator[Batch]:
+    """Prepare the batches of an epoch in their order.
+
+    Parameters
+    ----------
+    batches
+        The epoch.
+    first
+        Number of the batch to begin with.
+    workers
+        Processes that prepare batches ahead; 0 prepares each when it is asked for.
+    pin
+        Whether batches lie in page-locked memory, from which a GPU takes them faster.
+
+    Yields
+    ------
+    Batch
+    """
+    yield from DataLoader(
+        batches,
+        batch_size=None,
+        sampler=range(first, len(batches)),
+        num_workers=workers,
+        prefetch_factor=_BATCHES_AHEAD if workers else None,
+        collate_fn=_as_it_is,
+        pin_memory=pin,
+        worker_init_fn=_leave_interrupts_to_the_training,
+        generator=torch.Generator(),  # else it would draw from the one of the training
+    )
+
+
+def derive_seed(*parts: int) -> int:
+    """A seed of its own for each combination of whole numbers."""
+    return int(np.random.SeedSequence(parts).generate_state(1)[0])
+
+
+def _as_it_is(batch: Any) -> Any:  # with batch_size=None the loader hands over what the data set gave
+    return batch
+
+
+def _leave_interrupts_to_the_training(_worker: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
