@@ -8,7 +8,9 @@ from typing import Annotated, Literal
 
 import typer
 
-Checkpoint = Annotated[Path, typer.Argument(help="A .safetensors checkpoint of an attribute network.", show_default=False)]
+Checkpoint = Annotated[
+    Path, typer.Argument(help="A .safetensors checkpoint of an attribute network.", show_default=False)
+]
 
 
 def export_attributes(
@@ -30,7 +32,9 @@ def export_attributes(
 def import_attributes(
     file: Annotated[Path, typer.Argument(help="State dict of the authors' code.", show_default=False)],
     out: Annotated[Path, typer.Option(help="The .safetensors file to write.", show_default=False)],
-    unit: Annotated[Literal["bottleneck", "mobilenet", "eesp"], typer.Option(help="Convolutional unit.", show_default=False)],
+    unit: Annotated[
+        Literal["bottleneck", "mobilenet", "eesp"], typer.Option(help="Convolutional unit.", show_default=False)
+    ],
     scale: Annotated[float, typer.Option(help="Width scale.")] = 2.0,
     key_map: Annotated[
         Path | None, typer.Option(help="TOML file that maps their names to ours; without it by order and shape.")
@@ -44,10 +48,10 @@ def import_attributes(
 
 
 def describe_attributes(
-    checkpoint: Annotated[Path, typer.Argument(help="A .safetensors or .onnx file, or a name of models/weights.toml.")],
+    weights: Annotated[str, typer.Argument(help="A .safetensors or .onnx file, or a name of models/weights.toml.")],
     out: Annotated[Path, typer.Option(help="The .md file to write.", show_default=False)],
 ) -> None:
     """The model card of an attribute network, from its checkpoint."""
     from tasks.model_cards import write_card  # noqa: PLC0415
 
-    print(os.path.relpath(write_card(checkpoint, out)))  # noqa: T201
+    print(os.path.relpath(write_card(weights, out)))  # noqa: T201

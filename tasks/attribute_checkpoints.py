@@ -138,6 +138,30 @@ def require_frame_vocabulary(name: str, aus: Sequence[str], expressions: Sequenc
         )
 
 
+def require_crop_mode(name: str, trained_mode: str, mode: str) -> None:
+    """Stop where extraction would cut faces in another way than the network learned them.
+
+    Parameters
+    ----------
+    name
+        Name of the weights.
+    trained_mode
+        ``alignment_mode`` of their metadata.
+    mode
+        The setting detection.mode.
+
+    Raises
+    ------
+    WeightsError
+        If they differ.
+    """
+    if trained_mode != mode:
+        raise WeightsError(
+            f"Expected weights for crops of detection.mode {mode}, got {name}, trained on crops of mode {trained_mode}: it would "
+            f"see faces as it never saw them. Set detection.mode: {trained_mode}, or name other weights in attributes.weights."
+        )
+
+
 def choose_checkpoint_device(path: Path, setting: str) -> str:
     """Device for a checkpoint from the setting run.device: ``auto`` is a GPU where its runtime can use one."""
     if setting != "auto":

@@ -57,6 +57,8 @@ class WeightsEntry:
     sha256_prefix: str = ""
     size_bytes: int = 0
     demo: bool = False
+    figures: str = ""
+    """Page of the project that holds its measured figures."""
 
     @property
     def path(self) -> Path:

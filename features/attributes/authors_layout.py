@@ -208,7 +208,9 @@ def _map_by_names(
     problems += [f"{count} x {kind} {shape} to drop is missing" for (kind, shape), count in (allowed - got).items()]
     if problems:
         more = f"; and {len(problems) - _N_LISTED} more" if len(problems) > _N_LISTED else ""
-        raise ValueError(f"Expected a map of every tensor, got these problems: {'; '.join(problems[:_N_LISTED])}{more}.")
+        raise ValueError(
+            f"Expected a map of every tensor, got these problems: {'; '.join(problems[:_N_LISTED])}{more}."
+        )
     return mapped
 
 

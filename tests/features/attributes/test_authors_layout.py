@@ -149,7 +149,11 @@ def key_map() -> tuple[dict[str, str], list[str]]:
     dead = ["level5_0.inp_reinf"]
     for i in range(4):
         down = f"level{i + 2}_0"
-        names |= {f"{down}.conv": f"downs.{i}.unit", f"{down}.act": f"downs.{i}.activation", f"level{i + 2}": f"stages.{i}"}
+        names |= {
+            f"{down}.conv": f"downs.{i}.unit",
+            f"{down}.act": f"downs.{i}.activation",
+            f"level{i + 2}": f"stages.{i}",
+        }
         names |= {f"{down}.inp_reinf": f"downs.{i}.reinforcement"} if i < 3 else {}
         dead.append(f"{down}.conv.module_act")
     return names, dead
@@ -167,10 +171,17 @@ def test_a_map_of_names_needs_no_order() -> None:
 def test_a_map_drops_the_unused_layers_and_nothing_else(state: dict[str, torch.Tensor]) -> None:
     names, dead = key_map()
     with pytest.raises(ValueError, match=r"1 x bias \(22,\) would be dropped that is no layer"):
-        load_released(state, "mobilenet", names={k: v for k, v in names.items() if k != "classifier"}, dead=[*dead, "classifier"])
+        load_released(
+            state, "mobilenet", names={k: v for k, v in names.items() if k != "classifier"}, dead=[*dead, "classifier"]
+        )
     with pytest.raises(ValueError, match=r"level1\.conv\.weight is not in the map"):
         load_released(state, "mobilenet", names={k: v for k, v in names.items() if k != "level1"}, dead=dead)
     with pytest.raises(ValueError, match=r"1 x weight \(96,\) to drop is missing"):
-        load_released({k: v for k, v in state.items() if k != "level2_0.conv.module_act.weight"}, "mobilenet", names=names, dead=dead)
+        load_released(
+            {k: v for k, v in state.items() if k != "level2_0.conv.module_act.weight"},
+            "mobilenet",
+            names=names,
+            dead=dead,
+        )
     with pytest.raises(ValueError, match="a second tensor for stem"):
         load_released(state, "mobilenet", names=names | {"features.0": "stem"}, dead=dead)
