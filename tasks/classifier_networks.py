@@ -345,9 +345,8 @@ def _print_ablation(table: pd.DataFrame) -> PrintedTable:
     sets = list(PUBLISHED_ABLATION)
     rows = []
     for (network, classifier), part in table.groupby(["network", "classifier"], sort=False):
-        by_set = part.set_index("feature_set")
-        cells = [_print_triple(by_set.loc[name]) if name in by_set.index else "" for name in sets]
-        rows.append([str(network), _title(str(classifier)), *cells])
+        printed = {row["feature_set"]: _print_triple(row) for _, row in part.iterrows()}
+        rows.append([str(network), _title(str(classifier)), *(printed.get(name, "") for name in sets)])
     headings = ("Network", "Classifier", *(f"{name} ({len(FEATURE_SETS[name])})" for name in sets))
     note = "F1/sensitivity/specificity; number of features in brackets. Intervals stand in desc-networks_ablation.csv."
     return PrintedTable("What each attribute adds (figure 3b)", headings, rows, note)

@@ -249,11 +249,15 @@ def load_state_dict(weights: Weights) -> Mapping[str, Any]:
     WeightsError
         If the file is none of these.
     """
+    import safetensors  # noqa: PLC0415
     import safetensors.torch  # noqa: PLC0415  (torch is slow to import and not needed to plan a run)
     import torch  # noqa: PLC0415
 
     if weights.path.suffix == ".safetensors":
-        return safetensors.torch.load_file(weights.path)
+        try:
+            return safetensors.torch.load_file(weights.path)
+        except safetensors.SafetensorError as error:
+            raise WeightsError(f"Expected a safetensors file in {weights.path.name}, got: {error}.") from error
     data = weights.path.read_bytes()
     if zipfile.is_zipfile(BytesIO(data)):
         with zipfile.ZipFile(BytesIO(data)) as archive:
