@@ -10,7 +10,7 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -18,26 +18,12 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from features.attributes.augmentation import Augmentation, augment
+from features.attributes.crop_data import CropArray
 from features.attributes.labels import AttributeLabels
 from features.attributes.losses import LabelBatch
 from features.attributes.recipe import Phase
 
 _BATCHES_AHEAD = 2  # of each worker
-
-
-class Crops(Protocol):
-    """Crops as training reads them: an array, a file mapped into memory, or several of them one behind the other."""
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """(n, S, S, 3)."""
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """uint8."""
-
-    def __getitem__(self, rows: npt.NDArray[np.intp], /) -> npt.NDArray[np.uint8]:
-        """The crops of some rows, in their order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +33,14 @@ class CropData:
     Attributes
     ----------
     crops
-        Shape (n, S, S, 3), uint8, RGB; may be mapped from a file. Only rows by their numbers are asked for.
+        Shape (n, S, S, 3), uint8, RGB: an array, may be mapped from a file, or another object that is read by integer arrays.
     labels
         Of the n crops.
     people
         Shape (n,): who each face is, where that is known; intervals of an evaluation then resample people.
     """
 
-    crops: Crops
+    crops: CropArray
     labels: AttributeLabels
     people: npt.NDArray[Any] | None = None
 
