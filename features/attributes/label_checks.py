@@ -42,4 +42,6 @@ def count_classes(labels: AttributeLabels) -> dict[TaskName, int]:
 def count_au_classes(labels: AttributeLabels) -> list[int]:
     """Different known labels of each action unit: 0 where none is known, 1 where it is always present or always absent."""
     present, known = labels.aus >= _PRESENT, ~np.isnan(labels.aus)
-    return [int(a) + int(b) for a, b in zip((present & known).any(0), (~present & known).any(0), strict=True)]
+    there, absent = (present & known).any(axis=0, keepdims=True), (~present & known).any(axis=0, keepdims=True)
+    counts: list[int] = (there.astype(int) + absent)[0].tolist()
+    return counts

@@ -116,7 +116,9 @@ def _moments(labels: npt.NDArray[np.floating], predictions: npt.NDArray[np.float
 
 
 def _divide(a: FloatArray, b: FloatArray) -> FloatArray:
-    return np.divide(a, b, out=np.full(np.broadcast_shapes(a.shape, b.shape), np.nan), where=b > 0)
+    out: FloatArray = np.full(np.broadcast_shapes(a.shape, b.shape), np.nan)
+    np.divide(a, b, out=out, where=b > 0)
+    return out
 
 
 def _score_aus(outcomes: FloatArray, aus: Sequence[str]) -> dict[str, FloatArray]:
