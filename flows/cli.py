@@ -13,6 +13,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from flows.cli_attribute_export import describe_attributes, export_attributes, import_attributes
 from flows.cli_attributes import attributes_app
 from flows.cli_support import ConfigFile, DryRun, Labels, StudyFolder, Verbose, finish, leave, prepare_prefect, run_flow
 from flows.cli_weights import weights_app
@@ -28,6 +29,8 @@ app = typer.Typer(
 )
 app.add_typer(weights_app, name="weights")
 app.add_typer(attributes_app)
+for command in (export_attributes, import_attributes, describe_attributes):
+    app.command()(command)
 
 
 @app.command()

@@ -6,36 +6,27 @@ also stored in its checkpoint, where model cards find them.
 
 from __future__ import annotations
 
-import json
-import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
-from features.attributes.batches import CropData
-from features.attributes.labels import AttributeLabels
 from features.attributes.metadata import AttributeMetadata
-from features.attributes.model import AttributeModel
-from features.attributes.published import MEASURES, SOURCE, PublishedRow, find_row
-from features.attributes.reading import read_faces
-from features.attributes.recipe import ALL_TASKS
-from features.attributes.tallies import confusion_of, score_sums, tally
+from features.attributes.published import PublishedRow, find_row
 from stats.effect_sizes import Estimate
-from stats.resampling import resample_sums
 from tasks.attribute_data.loading import TrainingData
-from tasks.attribute_fitting import CHECKPOINT, write_checkpoint
-from tasks.attribute_recipes import RESULTS, choose_training_device, network_folder
+from tasks.attribute_fitting import CHECKPOINT
+from tasks.attribute_recipes import network_folder
 from tasks.errors import WeightsError
-from tasks.provenance import MISSING, Step, make_folder, read_sidecar, sha256_file, sidecar_path, why_stale
-from tasks.provenance import write_json_atomic, write_sidecar, write_text_atomic
+from tasks.provenance import (
+    Step,
+    make_folder,
+    why_stale,
+)
 from tasks.training_settings import TrainingSettings
-from tasks.weights import Weights, load_attribute_model
 
 CODE_VERSION: Final = 1
 EVALUATION: Final = "evaluation.csv"

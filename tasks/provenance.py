@@ -32,8 +32,8 @@ FOLDER_MODE: Final = 0o700
 _CHUNK: Final = 1 << 20
 
 _RECORDED_PACKAGES: Final = (
-    "facetrace", "av", "decord", "insightface", "numpy", "opencv-python", "pandas", "prefect", "pyarrow", "scikit-learn",
-    "scipy", "statsmodels", "torch", "torchvision", "xgboost",
+    "facetrace", "av", "decord", "insightface", "numpy", "onnxruntime", "opencv-python", "pandas", "prefect", "pyarrow",
+    "scikit-learn", "scipy", "statsmodels", "torch", "torchvision", "xgboost",
 )  # fmt: skip
 
 
