@@ -160,6 +160,30 @@ def refuse_unlearnable(data: TrainingData, settings: TrainingSettings) -> None:
         )
 
 
+@dataclass(frozen=True)
+class DataSummary:
+    """Images that are used and left out, and lines that say why."""
+
+    n_used: int
+    n_skipped: int
+    lines: list[str]
+
+
+def describe_data(data: TrainingData) -> DataSummary:
+    """Count images, and say what was left out and what cannot be learned."""
+    parts = {"training": data.train, "validation": data.validation, "test": data.test}
+    counts = {name: 0 if part is None else len(part) for name, part in parts.items()}
+    lines = ["images: " + ", ".join(f"{count} {name}" for name, count in counts.items())]
+    for source, reasons in data.skipped.items():
+        lines += [f"left out of {source}: {count} {reason}" for reason, count in reasons.items()]
+    lines += data.notes
+    constant = list_unlearnable_aus(data)
+    if constant:
+        lines.append(f"not learned, because unknown or always the same in the training data: {', '.join(constant)}")
+    skipped = sum(count for reasons in data.skipped.values() for count in reasons.values())
+    return DataSummary(sum(counts.values()), skipped, lines)
+
+
 def list_unlearnable_aus(data: TrainingData) -> list[str]:
     """Action units that are unknown, always present or always absent in the training data: nothing is learned of them."""
     counts = count_au_classes(data.train.labels)

@@ -16,10 +16,8 @@ from features.attributes.metadata import AttributeMetadata
 from features.attributes.recipe import ALL_TASKS, Phase, TrainingRecipe
 from tasks.attribute_data.loading import TrainingData
 from tasks.provenance import Step
+from tasks.training_folder import RESULTS
 from tasks.training_settings import TrainingSettings
-
-RESULTS: Final = "attributes"
-"""Folder of the results in a training folder."""
 
 CODE_VERSION: Final = 1
 _NOT_OF_THE_RESULT: Final = {"data", "workers", "bootstrap_samples", "device"}

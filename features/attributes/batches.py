@@ -85,6 +85,8 @@ class EpochBatches(Dataset[Batch]):
         Changes of the crops.
     seed, epoch
         Decide order and changes.
+    among
+        Rows of the crops that batches are made of; None for all.
     on_device
         Whether crops are changed on the device of the network, after they were carried there as bytes, rather than here.
     """
@@ -97,12 +99,14 @@ class EpochBatches(Dataset[Batch]):
         *,
         seed: int,
         epoch: int,
+        among: npt.NDArray[np.intp] | None = None,
         on_device: bool = False,
     ) -> None:
         self.data, self.phase, self.augmentation, self.on_device = data, phase, augmentation, on_device
         self.seed, self.epoch = seed, epoch
-        n_images = phase.images_of(len(data))
-        order = np.random.default_rng(derive_seed(seed, epoch)).permutation(len(data))[:n_images]
+        rows = np.arange(len(data)) if among is None else among
+        n_images = phase.images_of(len(rows))
+        order = np.random.default_rng(derive_seed(seed, epoch)).permutation(rows)[:n_images]
         self.rows = [np.sort(order[i : i + phase.batch_size]) for i in range(0, n_images, phase.batch_size)]
         if len(self.rows[-1]) < 2:  # normalisation over one face of 1x1 pixel has no variance
             self.rows.pop()

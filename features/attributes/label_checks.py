@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
+import numpy.typing as npt
 
 from features.attributes.labels import UNKNOWN_EXPRESSION, AttributeLabels
 from features.attributes.recipe import ALL_TASKS, TaskName
@@ -45,3 +48,14 @@ def count_au_classes(labels: AttributeLabels) -> list[int]:
     there, absent = (present & known).any(axis=0, keepdims=True), (~present & known).any(axis=0, keepdims=True)
     counts: list[int] = (there.astype(int) + absent)[0].tolist()
     return counts
+
+
+def find_labelled(labels: AttributeLabels, tasks: Sequence[TaskName]) -> npt.NDArray[np.intp]:
+    """Rows in which a label of one of the tasks is known."""
+    known = {
+        "expression": labels.expression != UNKNOWN_EXPRESSION,
+        "aus": ~np.isnan(labels.aus).all(axis=1),
+        "valence": ~np.isnan(labels.valence),
+        "arousal": ~np.isnan(labels.arousal),
+    }
+    return np.flatnonzero(np.any([known[task] for task in tasks], axis=0))

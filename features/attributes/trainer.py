@@ -15,6 +15,7 @@ from torch import nn
 
 from features.attributes.batches import Batch, CropData, EpochBatches, derive_seed, load_batches
 from features.attributes.frames import raw_to_frame
+from features.attributes.label_checks import find_labelled
 from features.attributes.labels import AttributeLabels
 from features.attributes.losses import LabelBatch, MultiTaskLoss, TaskLosses, compute_class_weights
 from features.attributes.metrics import AttributeScores, score_attributes
@@ -52,6 +53,13 @@ class Trainer:
         self.average = copy.deepcopy(network).eval() if recipe.averaging is not None else None
         self.half = mixed_precision and device.type == "cuda"
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.half)
+        # A single-task network of a mixed data set has nothing to learn from the images of the others.
+        everything = len(recipe.tasks) == len(ALL_TASKS)
+        self.rows = np.arange(len(data)) if everything else find_labelled(data.labels, recipe.tasks)
+        if len(self.rows) < 2:
+            raise ValueError(
+                f"Expected two or more images with a label of {', '.join(recipe.tasks)}, got {len(self.rows)}."
+            )
         self.loss = _make_loss(network, data.labels, recipe)
         self.task_weights = [
             weight if task in recipe.tasks else 0.0 for task, weight in zip(ALL_TASKS, recipe.task_weights, strict=True)
@@ -125,6 +133,7 @@ class Trainer:
             self.recipe.augmentation,
             seed=self.recipe.seed,
             epoch=self.epoch,
+            among=self.rows,
             on_device=self.device.type == "cuda",
         )
 
@@ -195,7 +204,7 @@ class Trainer:
 
     def _fraction_done(self, within: float) -> float:
         done, after, total = (
-            self.recipe.work(epochs, len(self.data)) for epochs in (self.epoch, self.epoch + 1, self.recipe.n_epochs)
+            self.recipe.work(epochs, len(self.rows)) for epochs in (self.epoch, self.epoch + 1, self.recipe.n_epochs)
         )
         return (done + within * (after - done)) / total
 
