@@ -21,7 +21,7 @@ from features.attributes.augmentation import Augmentation, augment
 from features.attributes.crop_data import CropArray
 from features.attributes.labels import AttributeLabels
 from features.attributes.losses import LabelBatch
-from features.attributes.recipe import Phase
+from features.attributes.recipe import Phase, TrainingRecipe
 
 _BATCHES_AHEAD = 2  # of each worker
 
@@ -105,11 +105,17 @@ class EpochBatches(Dataset[Batch]):
         self.data, self.phase, self.augmentation, self.on_device = data, phase, augmentation, on_device
         self.seed, self.epoch = seed, epoch
         rows = np.arange(len(data)) if among is None else among
-        n_images = phase.images_of(len(rows))
-        order = np.random.default_rng(derive_seed(seed, epoch)).permutation(rows)[:n_images]
-        self.rows = [np.sort(order[i : i + phase.batch_size]) for i in range(0, n_images, phase.batch_size)]
-        if len(self.rows[-1]) < 2:  # normalisation over one face of 1x1 pixel has no variance
-            self.rows.pop()
+        order = np.random.default_rng(derive_seed(seed, epoch)).permutation(rows)
+        self.rows = [np.sort(order[part]) for part in self.plan(phase, len(rows))]
+
+    @staticmethod
+    def plan(phase: Phase, available: int) -> list[slice]:
+        """Where the batches of an epoch lie in its order of images."""
+        n = phase.images_of(available)
+        parts = [slice(start, min(start + phase.batch_size, n)) for start in range(0, n, phase.batch_size)]
+        if parts[-1].stop - parts[-1].start < 2:  # normalisation over one face of 1x1 pixel has no variance
+            parts.pop()
+        return parts
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -135,17 +141,70 @@ class EpochBatches(Dataset[Batch]):
         return augment(images, self.augmentation, size=self.phase.input_size, generator=generator)
 
 
-def load_batches(batches: EpochBatches, *, first: int = 0, workers: int = 0, pin: bool = False) -> Iterator[Batch]:
-    """Prepare the batches of an epoch in their order.
+class TrainingBatches(Dataset[Batch]):
+    """The batches of a whole training, by epoch and number.
+
+    Parameters
+    ----------
+    data, among, on_device
+        As of `EpochBatches`.
+    recipe
+        Phases, augmentation and seed.
+    """
+
+    def __init__(
+        self,
+        data: CropData,
+        recipe: TrainingRecipe,
+        *,
+        among: npt.NDArray[np.intp] | None = None,
+        on_device: bool = False,
+    ) -> None:
+        self.data, self.recipe, self.among, self.on_device = data, recipe, among, on_device
+        self._planned: EpochBatches | None = None
+
+    def of_epoch(self, epoch: int) -> EpochBatches:
+        """The batches of one epoch."""
+        if self._planned is None or self._planned.epoch != epoch:
+            self._planned = EpochBatches(
+                self.data,
+                self.recipe.phase_of(epoch),
+                self.recipe.augmentation,
+                seed=self.recipe.seed,
+                epoch=epoch,
+                among=self.among,
+                on_device=self.on_device,
+            )
+        return self._planned
+
+    def __getitem__(self, place: tuple[int, int]) -> Batch:
+        epoch, number = place
+        return self.of_epoch(epoch)[number]
+
+    def places_from(self, epoch: int, number: int) -> Iterator[tuple[int, int]]:
+        """Epoch and number of every batch from one on, to the end of the training."""
+        for later in range(epoch, self.recipe.n_epochs):
+            count = len(EpochBatches.plan(self.recipe.phase_of(later), self._n_images))
+            yield from ((later, i) for i in range(number if later == epoch else 0, count))
+
+    @property
+    def _n_images(self) -> int:
+        return len(self.data) if self.among is None else len(self.among)
+
+
+def load_batches(
+    batches: TrainingBatches, *, epoch: int = 0, number: int = 0, workers: int = 0, pin: bool = False
+) -> Iterator[Batch]:
+    """Prepare the batches of a training in their order.
 
     Parameters
     ----------
     batches
-        The epoch.
-    first
-        Number of the batch to begin with.
+        Of the training.
+    epoch, number
+        The batch to begin with.
     workers
-        Processes that prepare batches ahead; 0 prepares each when it is asked for.
+        Processes that prepare batches ahead, from one epoch into the next; 0 prepares each when it is asked for.
     pin
         Whether batches lie in page-locked memory, from which a GPU takes them faster.
 
@@ -156,13 +215,14 @@ def load_batches(batches: EpochBatches, *, first: int = 0, workers: int = 0, pin
     yield from DataLoader(
         batches,
         batch_size=None,
-        sampler=range(first, len(batches)),
+        sampler=batches.places_from(epoch, number),
         num_workers=workers,
         prefetch_factor=_BATCHES_AHEAD if workers else None,
         collate_fn=_as_it_is,
         pin_memory=pin,
         worker_init_fn=_leave_interrupts_to_the_training,
         generator=torch.Generator(),  # else it would draw from the one of the training
+        multiprocessing_context="spawn" if workers else None,  # a fork would inherit the locks of other threads
     )
 
 
