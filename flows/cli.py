@@ -14,6 +14,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from flows.cli_attribute_export import describe_attributes, export_attributes, import_attributes
+from flows.cli_attributes import attributes_app
 from flows.cli_support import (
     ConfigFile,
     DryRun,
@@ -40,6 +41,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(weights_app, name="weights")
+app.add_typer(attributes_app)
 for command in (export_attributes, import_attributes, describe_attributes):
     app.command()(command)
 

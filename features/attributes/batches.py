@@ -10,7 +10,7 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -18,26 +18,12 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from features.attributes.augmentation import Augmentation, augment
+from features.attributes.crop_data import CropArray
 from features.attributes.labels import AttributeLabels
 from features.attributes.losses import LabelBatch
-from features.attributes.recipe import Phase
+from features.attributes.recipe import Phase, TrainingRecipe
 
 _BATCHES_AHEAD = 2  # of each worker
-
-
-class Crops(Protocol):
-    """Crops as training reads them: an array, a file mapped into memory, or several of them one behind the other."""
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """(n, S, S, 3)."""
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """uint8."""
-
-    def __getitem__(self, rows: npt.NDArray[np.intp], /) -> npt.NDArray[np.uint8]:
-        """The crops of some rows, in their order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +33,14 @@ class CropData:
     Attributes
     ----------
     crops
-        Shape (n, S, S, 3), uint8, RGB; may be mapped from a file. Only rows by their numbers are asked for.
+        Shape (n, S, S, 3), uint8, RGB: an array, may be mapped from a file, or another object that is read by integer arrays.
     labels
         Of the n crops.
     people
         Shape (n,): who each face is, where that is known; intervals of an evaluation then resample people.
     """
 
-    crops: Crops
+    crops: CropArray
     labels: AttributeLabels
     people: npt.NDArray[Any] | None = None
 
@@ -99,6 +85,8 @@ class EpochBatches(Dataset[Batch]):
         Changes of the crops.
     seed, epoch
         Decide order and changes.
+    among
+        Rows of the crops that batches are made of; None for all.
     on_device
         Whether crops are changed on the device of the network, after they were carried there as bytes, rather than here.
     """
@@ -111,15 +99,23 @@ class EpochBatches(Dataset[Batch]):
         *,
         seed: int,
         epoch: int,
+        among: npt.NDArray[np.intp] | None = None,
         on_device: bool = False,
     ) -> None:
         self.data, self.phase, self.augmentation, self.on_device = data, phase, augmentation, on_device
         self.seed, self.epoch = seed, epoch
-        n_images = phase.images_of(len(data))
-        order = np.random.default_rng(derive_seed(seed, epoch)).permutation(len(data))[:n_images]
-        self.rows = [np.sort(order[i : i + phase.batch_size]) for i in range(0, n_images, phase.batch_size)]
-        if len(self.rows[-1]) < 2:  # normalisation over one face of 1x1 pixel has no variance
-            self.rows.pop()
+        rows = np.arange(len(data)) if among is None else among
+        order = np.random.default_rng(derive_seed(seed, epoch)).permutation(rows)
+        self.rows = [np.sort(order[part]) for part in self.plan(phase, len(rows))]
+
+    @staticmethod
+    def plan(phase: Phase, available: int) -> list[slice]:
+        """Where the batches of an epoch lie in its order of images."""
+        n = phase.images_of(available)
+        parts = [slice(start, min(start + phase.batch_size, n)) for start in range(0, n, phase.batch_size)]
+        if parts[-1].stop - parts[-1].start < 2:  # normalisation over one face of 1x1 pixel has no variance
+            parts.pop()
+        return parts
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -145,17 +141,70 @@ class EpochBatches(Dataset[Batch]):
         return augment(images, self.augmentation, size=self.phase.input_size, generator=generator)
 
 
-def load_batches(batches: EpochBatches, *, first: int = 0, workers: int = 0, pin: bool = False) -> Iterator[Batch]:
-    """Prepare the batches of an epoch in their order.
+class TrainingBatches(Dataset[Batch]):
+    """The batches of a whole training, by epoch and number.
+
+    Parameters
+    ----------
+    data, among, on_device
+        As of `EpochBatches`.
+    recipe
+        Phases, augmentation and seed.
+    """
+
+    def __init__(
+        self,
+        data: CropData,
+        recipe: TrainingRecipe,
+        *,
+        among: npt.NDArray[np.intp] | None = None,
+        on_device: bool = False,
+    ) -> None:
+        self.data, self.recipe, self.among, self.on_device = data, recipe, among, on_device
+        self._planned: EpochBatches | None = None
+
+    def of_epoch(self, epoch: int) -> EpochBatches:
+        """The batches of one epoch."""
+        if self._planned is None or self._planned.epoch != epoch:
+            self._planned = EpochBatches(
+                self.data,
+                self.recipe.phase_of(epoch),
+                self.recipe.augmentation,
+                seed=self.recipe.seed,
+                epoch=epoch,
+                among=self.among,
+                on_device=self.on_device,
+            )
+        return self._planned
+
+    def __getitem__(self, place: tuple[int, int]) -> Batch:
+        epoch, number = place
+        return self.of_epoch(epoch)[number]
+
+    def places_from(self, epoch: int, number: int) -> Iterator[tuple[int, int]]:
+        """Epoch and number of every batch from one on, to the end of the training."""
+        for later in range(epoch, self.recipe.n_epochs):
+            count = len(EpochBatches.plan(self.recipe.phase_of(later), self._n_images))
+            yield from ((later, i) for i in range(number if later == epoch else 0, count))
+
+    @property
+    def _n_images(self) -> int:
+        return len(self.data) if self.among is None else len(self.among)
+
+
+def load_batches(
+    batches: TrainingBatches, *, epoch: int = 0, number: int = 0, workers: int = 0, pin: bool = False
+) -> Iterator[Batch]:
+    """Prepare the batches of a training in their order.
 
     Parameters
     ----------
     batches
-        The epoch.
-    first
-        Number of the batch to begin with.
+        Of the training.
+    epoch, number
+        The batch to begin with.
     workers
-        Processes that prepare batches ahead; 0 prepares each when it is asked for.
+        Processes that prepare batches ahead, from one epoch into the next; 0 prepares each when it is asked for.
     pin
         Whether batches lie in page-locked memory, from which a GPU takes them faster.
 
@@ -166,13 +215,14 @@ def load_batches(batches: EpochBatches, *, first: int = 0, workers: int = 0, pin
     yield from DataLoader(
         batches,
         batch_size=None,
-        sampler=range(first, len(batches)),
+        sampler=batches.places_from(epoch, number),
         num_workers=workers,
         prefetch_factor=_BATCHES_AHEAD if workers else None,
         collate_fn=_as_it_is,
         pin_memory=pin,
         worker_init_fn=_leave_interrupts_to_the_training,
         generator=torch.Generator(),  # else it would draw from the one of the training
+        multiprocessing_context="spawn" if workers else None,  # a fork would inherit the locks of other threads
     )
 
 

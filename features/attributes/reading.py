@@ -7,7 +7,8 @@ import numpy.typing as npt
 import torch
 
 from features.attributes.augmentation import resize
-from features.attributes.batches import CropData, Crops
+from features.attributes.batches import CropData
+from features.attributes.crop_data import CropArray
 from features.attributes.frames import raw_to_frame
 from features.attributes.metrics import AttributeScores, score_attributes
 from features.attributes.model import to_input
@@ -16,7 +17,7 @@ from features.attributes.network import AttributeNetwork
 
 def read_raw(
     network: AttributeNetwork,
-    crops: Crops,
+    crops: CropArray,
     *,
     input_size: int,
     batch_size: int = 64,
@@ -34,7 +35,7 @@ def read_raw(
 
 def read_faces(
     network: AttributeNetwork,
-    crops: Crops,
+    crops: CropArray,
     *,
     input_size: int,
     batch_size: int = 64,

@@ -13,8 +13,9 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from features.attributes.batches import Batch, CropData, EpochBatches, derive_seed, load_batches
+from features.attributes.batches import Batch, CropData, TrainingBatches, derive_seed, load_batches
 from features.attributes.frames import raw_to_frame
+from features.attributes.label_checks import find_labelled
 from features.attributes.labels import AttributeLabels
 from features.attributes.losses import LabelBatch, MultiTaskLoss, TaskLosses, compute_class_weights
 from features.attributes.metrics import AttributeScores, score_attributes
@@ -52,6 +53,15 @@ class Trainer:
         self.average = copy.deepcopy(network).eval() if recipe.averaging is not None else None
         self.half = mixed_precision and device.type == "cuda"
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.half)
+        # A single-task network of a mixed data set has nothing to learn from the images of the others.
+        everything = len(recipe.tasks) == len(ALL_TASKS)
+        self.rows = np.arange(len(data)) if everything else find_labelled(data.labels, recipe.tasks)
+        if len(self.rows) < 2:
+            raise ValueError(
+                f"Expected two or more images with a label of {', '.join(recipe.tasks)}, got {len(self.rows)}."
+            )
+        self.batches = TrainingBatches(data, recipe, among=self.rows, on_device=device.type == "cuda")
+        self._loading: Iterator[Batch] | None = None
         self.loss = _make_loss(network, data.labels, recipe)
         self.task_weights = [
             weight if task in recipe.tasks else 0.0 for task, weight in zip(ALL_TASKS, recipe.task_weights, strict=True)
@@ -99,16 +109,15 @@ class Trainer:
 
     def _run_batches(self) -> dict[str, float]:
         """Train the batches of the epoch that are left; their randomness depends on seed and epoch only."""
-        batches = self._plan_epoch()
+        batches = self.batches.of_epoch(self.epoch)
         self.clock = _Clock()
         self.network.train()
         cuda = [self.device] if self.device.type == "cuda" else []
         with torch.random.fork_rng(devices=cuda):
             self._set_rng()
-            source = load_batches(batches, first=self.step, workers=self.workers, pin=bool(cuda))
             while self.step < len(batches):
                 with self.clock.waiting():
-                    batch = next(source)
+                    batch = next(self._source())
                 with self.clock.working(len(batch.expression)):
                     self._take_step(batches.finish(batch, self.step, self.device), len(batches))
                 if self.on_step is not None:
@@ -118,15 +127,13 @@ class Trainer:
         names = (*TaskLosses._fields, "total")
         return dict(zip(names, (self.totals / len(batches)).tolist(), strict=True))
 
-    def _plan_epoch(self) -> EpochBatches:
-        return EpochBatches(
-            self.data,
-            self.recipe.phase_of(self.epoch),
-            self.recipe.augmentation,
-            seed=self.recipe.seed,
-            epoch=self.epoch,
-            on_device=self.device.type == "cuda",
-        )
+    def _source(self) -> Iterator[Batch]:
+        if self._loading is None:
+            pin = self.device.type == "cuda"
+            self._loading = load_batches(
+                self.batches, epoch=self.epoch, number=self.step, workers=self.workers, pin=pin
+            )
+        return self._loading
 
     def _set_rng(self) -> None:
         if self.rng:
@@ -195,7 +202,7 @@ class Trainer:
 
     def _fraction_done(self, within: float) -> float:
         done, after, total = (
-            self.recipe.work(epochs, len(self.data)) for epochs in (self.epoch, self.epoch + 1, self.recipe.n_epochs)
+            self.recipe.work(epochs, len(self.rows)) for epochs in (self.epoch, self.epoch + 1, self.recipe.n_epochs)
         )
         return (done + within * (after - done)) / total
 

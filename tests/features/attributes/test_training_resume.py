@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from features.attributes.augmentation import PUBLISHED_AUGMENTATION
-from features.attributes.batches import CropData, EpochBatches, load_batches
+from features.attributes.batches import CropData, EpochBatches, TrainingBatches, load_batches
 from features.attributes.labels import AttributeLabels
 from features.attributes.network import AttributeNetwork, OutputLayout
 from features.attributes.recipe import PUBLISHED_RECIPE, Phase, TrainingRecipe
@@ -106,23 +106,28 @@ def test_killed_in_an_epoch_and_resumed_equals_uninterrupted(recipe: TrainingRec
         assert expected.validation_loss == got.validation_loss
 
 
-@pytest.mark.parametrize("first", [0, 2])
-def test_batches_do_not_depend_on_the_workers(first: int) -> None:
-    batches = EpochBatches(make_data(), RECIPE.phases[0], PUBLISHED_AUGMENTATION, seed=1, epoch=4)
-    alone = list(load_batches(batches, first=first))
-    assert len(alone) == 4 - first
-    for expected, got in zip(alone, load_batches(batches, first=first, workers=2), strict=True):
-        assert all(torch.equal(a.nan_to_num(-9), b.nan_to_num(-9)) for a, b in zip(expected, got, strict=True))
-    for number, expected in enumerate(alone, start=first):
-        assert torch.equal(expected.images, batches[number].images)
-
-
 def test_training_does_not_depend_on_the_workers() -> None:
-    recipe = replace(RECIPE, phases=(Phase(input_size=32, epochs=1, batch_size=8),))
-    alone, helped = (next(train(make_network(), make_data(), recipe, workers=workers)) for workers in (0, 2))
-    assert_same(alone.state, helped.state)
-    assert 0 <= helped.waiting_fraction <= 1
-    assert helped.images_per_s > 0
+    """From the middle of an epoch into the next: what workers prepare is what the training itself prepares."""
+    recipe = replace(RECIPE, phases=(Phase(input_size=32, epochs=2, batch_size=8),))
+    kept: list[State] = []
+    with pytest.raises(KilledError):
+        list(train(make_network(), make_data(), recipe, keep_state=stop_after(2, kept)))
+    alone = list(train(make_network(), make_data(), recipe))
+    helped = list(train(make_network(), make_data(), recipe, workers=2, state=kept[0]))
+    assert [result.epoch for result in helped] == [0, 1]
+    assert_same(alone[-1].state, helped[-1].state)
+    assert 0 <= helped[0].waiting_fraction <= 1
+    assert helped[0].images_per_s > 0
+
+
+def test_batches_follow_each_other_over_the_epochs() -> None:
+    recipe = replace(RECIPE, phases=(Phase(input_size=32, epochs=2, batch_size=8), Phase(input_size=48, epochs=1)))
+    batches = TrainingBatches(make_data(33), recipe)
+    places = [(1, 2), (1, 3), (2, 0)]  # 33 faces: four batches of 8, one left over; then one of 33
+    assert list(batches.places_from(1, 2)) == places
+    for (epoch, number), got in zip(places, load_batches(batches, epoch=1, number=2), strict=True):
+        assert torch.equal(got.images, batches[epoch, number].images)
+        assert got.images.shape[1:] == ((3, 48, 48) if epoch == 2 else (3, 32, 32))
 
 
 def test_epochs_differ_in_order_and_changes() -> None:
