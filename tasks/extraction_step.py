@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import torch
 
-from tasks.attribute_checkpoints import choose_checkpoint_device, require_crop_mode
+from tasks.attribute_checkpoints import choose_checkpoint_device, require_crops
 from tasks.extraction import LOW_SCORE_FLOOR, Networks, extract_video
 from tasks.extraction_jobs import ExtractionJob
 from tasks.progress import Reporter, silent
@@ -80,7 +80,7 @@ def _load_networks(
 ) -> Networks:
     detector, attributes = weights
     model = load_attribute_model(attributes, device=attributes_device, threads=threads)
-    require_crop_mode(attributes.name, model.metadata.alignment_mode, mode)
+    require_crops(attributes.name, model.metadata, mode)
     return Networks(
         load_detector(detector, long_side=width, confidence=confidence, nms_iou=nms_iou, device=device), model, weights
     )

@@ -23,7 +23,8 @@ _UNIT_TITLES: Final = {"bottleneck": "Bottleneck", "mobilenet": "MobileNet", "ee
 _LICENCE: Final = "not stated in the checkpoint; that of the training data limits its use"
 _USE: Final = "Frame tables of faces in recorded sessions (`attributes.weights`)."
 _ADULTS: Final = "Public sets of labelled faces, AffectNet and EmotioNet among them, show mostly adults."
-_VALUES: Final = ("value", "estimate")
+_MATRICES: Final = frozenset({"confusion"})
+_UNNAMED: Final = "measures"
 _FLOAT_DIGITS: Final = 3
 
 
@@ -121,32 +122,34 @@ def flatten_figures(figures: Mapping[str, Any], before: str = "") -> Iterator[tu
     Parameters
     ----------
     figures
-        JSON object. An object with ``value`` (or ``estimate``), ``low`` and ``high`` is one figure with its interval; lists, such
-        as confusion matrices, are left to the evaluation itself.
+        JSON object, as `tasks.attribute_figures.describe_figures` makes it. An object with ``value``, ``low`` and ``high`` is one
+        figure with its interval; lists and confusion matrices are left to the evaluation itself.
     before
         Names of the objects around it.
 
     Examples
     --------
-    >>> list(flatten_figures({"aus": {"AU12": {"f1": 0.5, "n": 20}}, "arousal": {"value": 0.61, "low": 0.6, "high": 0.62}}))
-    [('aus, AU12, f1', '0.500'), ('aus, AU12, n', '20'), ('arousal', '0.610 [0.600, 0.620]')]
+    >>> list(flatten_figures({"labels": {"aus": 20}, "measures": {"arousal_cc": {"value": 0.61, "low": 0.6, "high": 0.62}}}))
+    [('labels, aus', '20'), ('arousal_cc', '0.610 [0.600, 0.620]')]
     """
     for key, value in figures.items():
         name = f"{before}, {key}" if before else str(key)
-        if not isinstance(value, Mapping):
-            if not isinstance(value, list):
-                yield name, _print_number(value)
+        if key in _MATRICES or isinstance(value, list):
             continue
-        estimate = next((value[item] for item in _VALUES if item in value), None)
-        if estimate is None or not {"low", "high"} <= set(value):
-            yield from flatten_figures(value, name)
+        if not isinstance(value, Mapping):
+            yield name, _print_number(value)
+        elif {"value", "low", "high"} <= set(value):
+            yield (
+                name,
+                f"{_print_number(value['value'])} [{_print_number(value['low'])}, {_print_number(value['high'])}]",
+            )
         else:
-            yield name, f"{_print_number(estimate)} [{_print_number(value['low'])}, {_print_number(value['high'])}]"
+            yield from flatten_figures(value, "" if name == _UNNAMED else name)
 
 
 def _print_number(value: Any) -> str:
     if value is None:
-        return "undefined"
+        return "not defined"
     return f"{value:.{_FLOAT_DIGITS}f}" if isinstance(value, float) else str(value)
 
 

@@ -21,6 +21,7 @@ from features.attributes.metadata import AttributeMetadata
 from features.attributes.model import AttributeModel, to_checkpoint
 from features.attributes.network import AttributeNetwork
 from features.attributes.onnx_export import PARITY_BATCHES, PARITY_TOLERANCE
+from features.faces.alignment import CROP_SCALE
 from features.synthetic.cohort import plan_cohort
 from tasks.attribute_checkpoints import checkpoint_is_demo, load_model, read_strings
 from tasks.attribute_export import export_to_onnx, import_authors_checkpoint
@@ -41,7 +42,9 @@ SIGNAL_TOLERANCE = 2e-5
 def write_checkpoint(path: Path, unit: str = "mobilenet", *, seed: int = 0, **changes: object) -> Path:
     """A checkpoint with fresh weights at a small size."""
     torch.manual_seed(seed)
-    metadata = AttributeMetadata(unit=unit, scale=0.5, input_size=64, training_data=("noise",), demo=True)
+    metadata = AttributeMetadata(
+        unit=unit, scale=0.5, input_size=64, alignment_scale=CROP_SCALE, training_data=("noise",), demo=True
+    )
     metadata = replace(metadata, **changes)
     network = build(unit, 0.5, n_aus=len(metadata.aus), n_expressions=len(metadata.expressions))
     assert isinstance(network, AttributeNetwork)
@@ -221,6 +224,18 @@ def test_a_gpu_that_onnx_runtime_lacks_is_named(folder: Path) -> None:
         load_model(folder / "mobilenet.onnx", device="cuda")
 
 
+@pytest.mark.gpu
+def test_a_gpu_reads_as_the_processor_does(folder: Path) -> None:
+    """Convolutions in TF32 keep 10 bits of each factor: a thousandth of a signal."""
+    from features.attributes.onnx_network import cuda_is_available
+
+    if not cuda_is_available():
+        pytest.skip("this ONNX Runtime has no GPU: onnxruntime-gpu is not installed")
+    crops = np.random.default_rng(0).integers(0, 256, (5, 224, 224, 3), dtype=np.uint8)
+    read = [load_model(folder / "eesp.onnx", device=device).predict(crops) for device in ("cpu", "cuda")]
+    np.testing.assert_allclose(read[0], read[1], rtol=0, atol=5e-3)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -237,11 +252,20 @@ def test_another_vocabulary_is_refused_before_extraction(
         load_attribute_model(locate("other.safetensors", "attributes", study_folder=tmp_path), device="cpu")
 
 
-def test_crops_of_another_mode_are_refused(folder: Path, tmp_path: Path) -> None:
-    write_checkpoint(tmp_path / "boxed.safetensors", alignment_mode="box")
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"alignment_mode": "box"}, "detection.mode aligned, got other, trained on crops of mode box"),
+        ({"alignment_scale": 1.0}, r"aligned at scale 0\.7, got other, trained at 1"),
+    ],
+)
+def test_crops_that_are_cut_otherwise_are_refused(
+    folder: Path, tmp_path: Path, changes: dict[str, object], message: str
+) -> None:
+    write_checkpoint(tmp_path / "other.safetensors", **changes)
     shutil.copyfile(folder / "clip.mp4", tmp_path / "clip.mp4")
-    with pytest.raises(WeightsError, match="detection.mode aligned, got boxed, trained on crops of mode box"):
-        extract(tmp_path, "boxed.safetensors", tmp_path / "table.parquet")
+    with pytest.raises(WeightsError, match=message):
+        extract(tmp_path, "other.safetensors", tmp_path / "table.parquet")
 
 
 def test_an_export_that_differs_is_not_written(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

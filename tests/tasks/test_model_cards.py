@@ -65,17 +65,29 @@ def test_demo_single_tasks_and_boxes_are_said(tmp_path: Path) -> None:
 
 def test_figures_of_the_evaluation_are_printed(tmp_path: Path) -> None:
     figures = {
-        "expression": {"macro_f1": {"value": 0.5, "low": 0.4, "high": 0.6}, "confusion": [[1, 2]]},
-        "n_faces": 20,
+        "n_images": 20,
+        "n_people": None,
+        "labels": {"expression": 18},
+        "measures": {"expression_f1": {"value": 0.5, "low": 0.4, "high": 0.6}},
+        "confusion": {"neutral": {"neutral": 12, "happy": 6}},
     }
     card = describe_weights(str(write_checkpoint(tmp_path / "own.safetensors", figures=json.dumps(figures))))
-    assert "| expression, macro_f1 | 0.500 [0.400, 0.600] |" in card
-    assert "| n_faces | 20 |" in card
+    rows = [line for line in card.splitlines() if line.startswith("|")][-5:]
+    assert rows == [
+        "|---|---|",
+        "| n_images | 20 |",
+        "| n_people | not defined |",
+        "| labels, expression | 18 |",
+        "| expression_f1 | 0.500 [0.400, 0.600] |",
+    ]
     assert "carries no evaluation" not in card
 
 
-def test_undefined_figures_are_said() -> None:
-    assert list(flatten_figures({"AU06": {"f1": None}})) == [("AU06, f1", "undefined")]
+def test_an_undefined_figure_is_said() -> None:
+    undefined = {"value": None, "low": None, "high": None}
+    assert list(flatten_figures({"measures": {"AU06_f1": undefined}})) == [
+        ("AU06_f1", "not defined [not defined, not defined]")
+    ]
 
 
 def test_names_of_a_foreign_checkpoint_stay_text(tmp_path: Path) -> None:
