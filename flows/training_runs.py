@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, cast
 from uuid import UUID
@@ -19,7 +20,7 @@ from flows.disclosure import UnsuccessfulRunError, describe_error, do_step
 from flows.runs import find_study
 from tasks.errors import ExitCode, FacetraceError
 from tasks.progress import Reporter, show_progress
-from tasks.provenance import describe_action, write_json_atomic
+from tasks.provenance import describe_action, software_versions, write_json_atomic
 from tasks.run_lock import hold_run_lock
 from tasks.settings import Settings
 from tasks.storage import remove_leftovers
@@ -81,6 +82,7 @@ def conduct_training(command: str, folder: str, config: str, work: Callable[[Tra
     State
         Final state of the flow; its data is the summary of the run, or the error that ended it.
     """
+    root: Path | None = None
     try:
         root = find_study(folder)
         settings = do_step("check", lambda: read_training_settings(root, root / config if config else None))
@@ -92,7 +94,9 @@ def conduct_training(command: str, folder: str, config: str, work: Callable[[Tra
     except Exception as error:  # noqa: BLE001  (whoever called the flow gets it as the state's data)
         code = error.exit_code if isinstance(error, FacetraceError) else ExitCode.UNEXPECTED
         line = f"RESULT ok=0 failed=0 skipped=0 exit={int(code)}"
-        summary = {"result": line, "exit_code": int(code), "problems": [describe_error(error)]}
+        summary = {"result": line, "exit_code": int(code), "problems": [], "report": ""}
+        if root is not None and (root / RESULTS).is_dir():
+            _write_log(root, {"command": command, "result": line, "problem": describe_error(error)})
         return Failed(message=line, data=UnsuccessfulRunError(summary, error))
 
 
@@ -108,6 +112,15 @@ def _close(command: str, run: TrainingRun) -> State[Any]:
     actions = [f"{name}: {action}" for name, action in run.actions.items()]
     summary = {"result": line, "exit_code": 0, "actions": actions, "problems": [], "report": "", "notes": run.notes}
     return Completed(message=line, data=summary)
+
+
+def _write_log(folder: Path, log: dict[str, Any]) -> None:
+    now = datetime.now(UTC)
+    stamp = now.strftime("%Y%m%dT%H%M%S.%fZ")
+    write_json_atomic(
+        folder / RESULTS / LOGS / f"run-{stamp}.json",
+        log | {"finished": now.isoformat(timespec="seconds"), "software": software_versions()},
+    )
 
 
 @contextmanager

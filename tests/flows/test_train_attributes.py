@@ -20,8 +20,16 @@ Command = Callable[..., tuple[int, str, str]]
 NETWORK = "eesp-s0.5-32px-multitask"
 
 
+@pytest.fixture(scope="module", autouse=True)
+def settled_logging(prefect_home: Path) -> None:
+    """Prefect logs to the error stream of the session, not to that of whichever test runs a flow first."""
+    from prefect.logging.configuration import setup_logging
+
+    setup_logging()
+
+
 @pytest.fixture
-def facetrace(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], prefect_home: Path) -> Command:
+def facetrace(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Command:
     """Run a command in this process: exit code, standard output, standard error."""
 
     def run(*arguments: object) -> tuple[int, str, str]:
@@ -133,8 +141,8 @@ def test_prefect_is_told_counts_and_steps_alone(facetrace: Command, faces: Path)
     change(
         faces,
         data=[{"name": "Rosenhuegel", "format": "table", "labels": "labels.csv", "images": "images"}],
-        epochs=2,
         unit="mobilenet",
+        scale=0.25,
     )
     code, out, _ = facetrace("train-attributes", faces)
     assert code == 0, out
