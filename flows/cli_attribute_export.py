@@ -48,10 +48,10 @@ def import_attributes(
 
 
 def describe_attributes(
-    checkpoint: Annotated[Path, typer.Argument(help="A .safetensors or .onnx file, or a name of models/weights.toml.")],
+    weights: Annotated[str, typer.Argument(help="A .safetensors or .onnx file, or a name of models/weights.toml.")],
     out: Annotated[Path, typer.Option(help="The .md file to write.", show_default=False)],
 ) -> None:
     """The model card of an attribute network, from its checkpoint."""
     from tasks.model_cards import write_card  # noqa: PLC0415
 
-    print(os.path.relpath(write_card(checkpoint, out)))  # noqa: T201
+    print(os.path.relpath(write_card(weights, out)))  # noqa: T201

@@ -5,6 +5,7 @@ Both are data, never code: nothing here unpickles. PyTorch is imported where a n
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -13,6 +14,7 @@ from features import facs
 from tasks.errors import WeightsError
 
 if TYPE_CHECKING:
+    from features.attributes.metadata import AttributeMetadata
     from features.attributes.model import AttributeModel
 
 TENSORS: Final = ".safetensors"
@@ -135,6 +137,39 @@ def require_frame_vocabulary(name: str, aus: Sequence[str], expressions: Sequenc
             f"Expected weights that read action units such as AU12 and the expressions {', '.join(facs.EXPRESSIONS)}, got {name} "
             f"with {'; '.join(problems)}. Their vocabulary is another one: a frame table has no columns for it. Name other "
             "weights in attributes.weights."
+        )
+
+
+def require_crops(name: str, metadata: AttributeMetadata, mode: str) -> None:
+    """Stop where extraction would cut faces in another way than the network learned them.
+
+    Parameters
+    ----------
+    name
+        Name of the weights.
+    metadata
+        What they say about the crops that they were trained on.
+    mode
+        The setting detection.mode.
+
+    Raises
+    ------
+    WeightsError
+        If the mode, or the scale of aligned crops, differs.
+    """
+    from features.faces.alignment import CROP_SCALE  # noqa: PLC0415
+
+    trained = metadata.alignment_mode
+    if trained != mode:
+        raise WeightsError(
+            f"Expected weights for crops of detection.mode {mode}, got {name}, trained on crops of mode {trained}: it would see "
+            f"faces as it never saw them. Set detection.mode: {trained}, or name other weights in attributes.weights."
+        )
+    if mode == "aligned" and not math.isclose(metadata.alignment_scale, CROP_SCALE):
+        raise WeightsError(
+            f"Expected weights for crops aligned at scale {CROP_SCALE:g}, got {name}, trained at {metadata.alignment_scale:g}: it "
+            "would see faces at another size than it learned. Train it on crops of facetrace, or name other weights in "
+            "attributes.weights."
         )
 
 

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import torch
 
-from tasks.attribute_checkpoints import choose_checkpoint_device
+from tasks.attribute_checkpoints import choose_checkpoint_device, require_crops
 from tasks.extraction import LOW_SCORE_FLOOR, Networks, extract_video
 from tasks.extraction_jobs import ExtractionJob
 from tasks.progress import Reporter, silent
@@ -37,6 +37,7 @@ def extract_job(job: ExtractionJob, step: Step, *, progress: Reporter = silent) 
         confidence=min(LOW_SCORE_FLOOR, detection.confidence),
         nms_iou=detection.nms_iou,
         device=choose_device(job.device),
+        mode=detection.mode,
         attributes_device=choose_checkpoint_device(job.weights[1].path, job.device),
         threads=threads,
     )
@@ -73,12 +74,13 @@ def _load_networks(
     confidence: float,
     nms_iou: float,
     device: str,
+    mode: str,
     attributes_device: str,
     threads: int,
 ) -> Networks:
     detector, attributes = weights
+    model = load_attribute_model(attributes, device=attributes_device, threads=threads)
+    require_crops(attributes.name, model.metadata, mode)
     return Networks(
-        load_detector(detector, long_side=width, confidence=confidence, nms_iou=nms_iou, device=device),
-        load_attribute_model(attributes, device=attributes_device, threads=threads),
-        weights,
+        load_detector(detector, long_side=width, confidence=confidence, nms_iou=nms_iou, device=device), model, weights
     )

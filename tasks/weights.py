@@ -58,6 +58,8 @@ class WeightsEntry:
     sha256_prefix: str = ""
     size_bytes: int = 0
     demo: bool = False
+    figures: str = ""
+    """Page of the project that holds its measured figures."""
 
     @property
     def path(self) -> Path:
@@ -248,11 +250,15 @@ def load_state_dict(weights: Weights) -> Mapping[str, Any]:
     WeightsError
         If the file is none of these.
     """
+    import safetensors  # noqa: PLC0415
     import safetensors.torch  # noqa: PLC0415  (torch is slow to import and not needed to plan a run)
     import torch  # noqa: PLC0415
 
     if weights.path.suffix == ".safetensors":
-        return safetensors.torch.load_file(weights.path)
+        try:
+            return safetensors.torch.load_file(weights.path)
+        except safetensors.SafetensorError as error:
+            raise WeightsError(f"Expected a safetensors file in {weights.path.name}, got: {error}.") from error
     data = weights.path.read_bytes()
     if zipfile.is_zipfile(BytesIO(data)):
         with zipfile.ZipFile(BytesIO(data)) as archive:
