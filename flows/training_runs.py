@@ -89,7 +89,8 @@ def conduct_training(command: str, folder: str, config: str, work: Callable[[Tra
         run = TrainingRun(root, settings)
         with hold_run_lock(root / RESULTS, command=command):
             remove_leftovers(root / RESULTS)
-            work(run)
+            with _interruptions_noted(command, run):
+                work(run)
             return _close(command, run)
     except Exception as error:  # noqa: BLE001  (whoever called the flow gets it as the state's data)
         code = error.exit_code if isinstance(error, FacetraceError) else ExitCode.UNEXPECTED
@@ -112,6 +113,19 @@ def _close(command: str, run: TrainingRun) -> State[Any]:
     actions = [f"{name}: {action}" for name, action in run.actions.items()]
     summary = {"result": line, "exit_code": 0, "actions": actions, "problems": [], "report": "", "notes": run.notes}
     return Completed(message=line, data=summary)
+
+
+@contextmanager
+def _interruptions_noted(command: str, run: TrainingRun) -> Iterator[None]:
+    """Log ctrl-C, and Prefect's signal to end; the command prints the note that it leaves on the exception."""
+    try:
+        yield
+    except BaseException as error:
+        if not isinstance(error, Exception):
+            line = run.result_line(ExitCode.INTERRUPTED)
+            _write_log(run.folder, {"command": command, "result": line, "steps": run.actions})
+            error.add_note(line)
+        raise
 
 
 def _write_log(folder: Path, log: dict[str, Any]) -> None:
