@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from flows.cli_support import ConfigFile, Verbose, finish, leave, prepare_prefect
+from flows.cli_support import ConfigFile, Verbose, finish, leave, prepare_prefect, say_how_far_it_came
 
 attributes_app = typer.Typer()
 """Merged into the main command without a name of its own."""
@@ -46,10 +46,12 @@ def train_attributes(folder: TrainingFolder, config: ConfigFile = None, verbose:
     """Train an attribute network on labelled images and evaluate it. A stopped training goes on when the command is repeated."""
     os.environ["FACETRACE_STUDIES"] = str(folder.resolve().parent)
     prepare_prefect(verbose=verbose)
-    from flows.registry import FLOWS  # noqa: PLC0415  (after Prefect's environment is settled)
+    with say_how_far_it_came():
+        from flows.registry import FLOWS  # noqa: PLC0415  (after Prefect's environment is settled)
 
-    name = os.path.relpath(config, folder) if config else ""
-    leave(finish(FLOWS["train-attributes"](folder=folder.resolve().name, config=name, return_state=True)))
+        name = os.path.relpath(config, folder) if config else ""
+        state = FLOWS["train-attributes"](folder=folder.resolve().name, config=name, return_state=True)
+    leave(finish(state))
 
 
 @attributes_app.command("evaluate-attributes")
@@ -66,7 +68,7 @@ def evaluate_attributes(
     from tasks.attribute_commands import evaluate_in_folder  # noqa: PLC0415
     from tasks.progress import show_progress  # noqa: PLC0415
 
-    with show_progress() as progress:
+    with say_how_far_it_came(), show_progress() as progress:
         made = evaluate_in_folder(folder, config, checkpoint, progress=progress)
     Console().print(made.shown)
     print(os.path.relpath(made.path))  # noqa: T201
@@ -81,7 +83,7 @@ def tabulate_attributes(folder: TrainingFolder, config: ConfigFile = None) -> No
     from tasks.attribute_commands import tabulate_in_folder  # noqa: PLC0415
     from tasks.progress import show_progress  # noqa: PLC0415
 
-    with show_progress() as progress:
+    with say_how_far_it_came(), show_progress() as progress:
         made = tabulate_in_folder(folder, config, progress=progress)
     Console().print(Markdown(made.with_suffix(".md").read_text(encoding="utf-8")))
     print(os.path.relpath(made))  # noqa: T201

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, cast
 from uuid import UUID
@@ -19,7 +20,7 @@ from flows.disclosure import UnsuccessfulRunError, describe_error, do_step
 from flows.runs import find_study
 from tasks.errors import ExitCode, FacetraceError
 from tasks.progress import Reporter, show_progress
-from tasks.provenance import describe_action, write_json_atomic
+from tasks.provenance import describe_action, software_versions, write_json_atomic
 from tasks.run_lock import hold_run_lock
 from tasks.settings import Settings
 from tasks.storage import remove_leftovers
@@ -81,18 +82,22 @@ def conduct_training(command: str, folder: str, config: str, work: Callable[[Tra
     State
         Final state of the flow; its data is the summary of the run, or the error that ended it.
     """
+    root: Path | None = None
     try:
         root = find_study(folder)
         settings = do_step("check", lambda: read_training_settings(root, root / config if config else None))
         run = TrainingRun(root, settings)
         with hold_run_lock(root / RESULTS, command=command):
             remove_leftovers(root / RESULTS)
-            work(run)
+            with _interruptions_noted(command, run):
+                work(run)
             return _close(command, run)
     except Exception as error:  # noqa: BLE001  (whoever called the flow gets it as the state's data)
         code = error.exit_code if isinstance(error, FacetraceError) else ExitCode.UNEXPECTED
         line = f"RESULT ok=0 failed=0 skipped=0 exit={int(code)}"
-        summary = {"result": line, "exit_code": int(code), "problems": [describe_error(error)]}
+        summary = {"result": line, "exit_code": int(code), "problems": [], "report": ""}
+        if root is not None and (root / RESULTS).is_dir():
+            _write_log(root, {"command": command, "result": line, "problem": describe_error(error)})
         return Failed(message=line, data=UnsuccessfulRunError(summary, error))
 
 
@@ -108,6 +113,28 @@ def _close(command: str, run: TrainingRun) -> State[Any]:
     actions = [f"{name}: {action}" for name, action in run.actions.items()]
     summary = {"result": line, "exit_code": 0, "actions": actions, "problems": [], "report": "", "notes": run.notes}
     return Completed(message=line, data=summary)
+
+
+@contextmanager
+def _interruptions_noted(command: str, run: TrainingRun) -> Iterator[None]:
+    """Log ctrl-C, and Prefect's signal to end; the command prints the note that it leaves on the exception."""
+    try:
+        yield
+    except BaseException as error:
+        if not isinstance(error, Exception):
+            line = run.result_line(ExitCode.INTERRUPTED)
+            _write_log(run.folder, {"command": command, "result": line, "steps": run.actions})
+            error.add_note(line)
+        raise
+
+
+def _write_log(folder: Path, log: dict[str, Any]) -> None:
+    now = datetime.now(UTC)
+    stamp = now.strftime("%Y%m%dT%H%M%S.%fZ")
+    write_json_atomic(
+        folder / RESULTS / LOGS / f"run-{stamp}.json",
+        log | {"finished": now.isoformat(timespec="seconds"), "software": software_versions()},
+    )
 
 
 @contextmanager

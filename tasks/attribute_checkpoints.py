@@ -184,3 +184,25 @@ def choose_checkpoint_device(path: Path, setting: str) -> str:
     import torch  # noqa: PLC0415
 
     return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def require_all_tasks(name: str, untrained: Sequence[str]) -> None:
+    """Stop where a network did not learn everything that a frame table holds.
+
+    Parameters
+    ----------
+    name
+        Name of the weights.
+    untrained
+        Tasks that it did not learn, as of `features.attributes.metadata.AttributeMetadata.untrained_tasks`.
+
+    Raises
+    ------
+    WeightsError
+        If there is any.
+    """
+    if untrained:
+        raise WeightsError(
+            f"Expected weights that learned all tasks, got {name}, which did not learn {', '.join(untrained)}: those outputs mean "
+            "nothing. Name a multi-task network in attributes.weights."
+        )

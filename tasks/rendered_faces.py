@@ -22,9 +22,9 @@ from features.synthetic.scene import sample_scene_look
 from features.synthetic.training_samples import FaceLabels, label_face, sample_units
 from tasks.attribute_data.splits import TEST, TRAIN, VALIDATION
 from tasks.errors import InvalidInputError
+from tasks.process_pool import run_in_order
 from tasks.progress import Reporter, silent
 from tasks.provenance import Step, make_folder, write_atomic, write_sidecar, write_text_atomic
-from tasks.rendered_scenes import run_in_order
 
 TABLE: Final = "labels.csv"
 IMAGES: Final = "images"
@@ -34,6 +34,8 @@ MIN_PEOPLE: Final = 3
 _SIDE: Final = 1.4
 """Side of an image in sides of the crop that is cut out of it."""
 _TEST_SHARE, _VALIDATION_SHARE = 0.15, 0.10
+_QUALITY: Final = (0.4, 1.0)
+"""Of light and lens; lower ones blur by pixels, which is too much for images so small."""
 _CODE_VERSION: Final = 1
 _CLOSED, _RAISED_LID = "AU43", "AU05"
 
@@ -150,7 +152,7 @@ def _draw_faces(
             gaze_x=float(np.clip(rng.normal(0, 0.35), -1, 1)),
             gaze_y=float(np.clip(rng.normal(0, 0.3), -1, 1)),
         )
-        scene = sample_scene_look(rng, quality=float(rng.uniform(0, 1)))
+        scene = sample_scene_look(rng, quality=float(rng.uniform(*_QUALITY)))
         frame = render_frame([(identity, state)], scene, width=side, height=side, rng=rng)
         yield frame.pixels, label_face(identity, state, frame.faces[0])
 

@@ -25,6 +25,7 @@ from tasks.attribute_checkpoints import (
     CHECKPOINT_SUFFIXES,
     checkpoint_is_demo,
     load_model,
+    require_all_tasks,
     require_frame_vocabulary,
 )
 from tasks.errors import WeightsError
@@ -307,8 +308,10 @@ def load_attribute_model(weights: Weights, *, device: str, threads: int = 0) -> 
     Raises
     ------
     WeightsError
-        If the file is no checkpoint of an attribute network, or its outputs have no column in a frame table.
+        If the file is no checkpoint of an attribute network, did not learn all tasks, or its outputs have no column in a frame
+        table.
     """
     model = load_model(weights.path, device=device, threads=threads)
     require_frame_vocabulary(weights.name, model.aus, model.expressions)
+    require_all_tasks(weights.name, model.metadata.untrained_tasks)
     return model

@@ -94,6 +94,9 @@ def read_table(
         _check_header(columns, file, findings, required)
     if not columns or len(findings) > n_found:
         return None
+    add_ragged(path, file, findings, ",", len(columns))
+    if len(findings) > n_found:
+        return None
     wanted = [name for name in columns if choose(name)]
     try:
         cells = pd.read_csv(
@@ -108,8 +111,7 @@ def read_table(
             index_col=False,
         )
     except (pd.errors.ParserError, UnicodeDecodeError) as error:
-        if not _add_ragged(path, file, findings, len(columns)):
-            findings.add(file, f"expected a UTF-8 table with commas, got: {error}.")
+        findings.add(file, f"expected a UTF-8 table with commas, got: {error}.")
         return None
     cells = cells.fillna("").apply(lambda column: column.str.strip())
     lines = np.arange(len(cells), dtype=np.int64) + (2 if header is None else 1)
@@ -156,17 +158,29 @@ def _check_header(columns: Sequence[str], file: str, findings: Findings, require
         findings.add(file, f"expected each column once, got {', '.join(repeated)} several times.")
 
 
-def _add_ragged(path: Path, file: str, findings: Findings, n_columns: int) -> bool:
-    """Note rows of another length than the header; whether there were any."""
+def add_ragged(path: Path, file: str, findings: Findings, separator: str, n_columns: int) -> None:
+    """Note rows of another length than the header, which pandas would cut or fill without a word.
+
+    Parameters
+    ----------
+    path, file, findings
+        The file, its name for messages, and where to note.
+    separator
+        Between cells; empty for blanks of any length.
+    n_columns
+        Cells that a row must have. Blank lines may have none.
+    """
+    mark = separator.encode()
     lines, lengths = [], []
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as handle:
-            reader = csv.reader(handle)
-            for cells in reader:
-                if cells and len(cells) != n_columns:
-                    lines.append(reader.line_num)
-                    lengths.append(len(cells))
-    except (UnicodeDecodeError, csv.Error):
-        return False
-    findings.add_rows(file, np.array(lines), f"expected {n_columns} values in a row, got", lengths)
-    return bool(lines)
+    with path.open("rb") as handle:
+        for number, line in enumerate(handle, start=1):
+            if not mark:
+                length = len(line.split())
+            elif b'"' in line:
+                length = len(next(csv.reader([line.decode("utf-8", "replace")], delimiter=separator), []))
+            else:
+                length = line.count(mark) + 1
+            if length != n_columns and line.strip():
+                lines.append(number)
+                lengths.append(length)
+    findings.add_rows(file, np.array(lines, dtype=np.int64), f"expected {n_columns} values in a row, got", lengths)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -74,7 +75,7 @@ def prepare_crops(
     out: Path,
     *,
     settings: Settings,
-    detector: FaceDetector | None = None,
+    open_detector: Callable[[], FaceDetector] | None = None,
     detector_sha256: str = "",
     progress: Reporter = silent,
 ) -> Path:
@@ -88,8 +89,9 @@ def prepare_crops(
         Folder of all crops; a folder for this data set and these settings is made in it.
     settings
         Section `training` says how and how large, `detection.mode` how a found face is cut.
-    detector
-        Finds faces where ``training.crops`` is ``"detector"``; of several the largest is taken.
+    open_detector
+        Gives what finds faces where ``training.crops`` is ``"detector"``; called only where images are to be opened. Of several
+        faces the largest is taken.
     detector_sha256
         Hash of its weights.
     progress
@@ -111,14 +113,14 @@ def prepare_crops(
     parts = list(_plan_parts(images, described))
     todo = [part for part in parts if not part.is_done(folder)]
     _check_room(folder, sum(len(part.rows) for part in todo) * size * size * 3)
-    done = len(images) - sum(len(part.rows) for part in todo)
-    cut = _choose_cut(settings, detector)
-    name = f"face crops of {images.name}"
-    with ThreadPoolExecutor(max(1, settings.training.workers)) as pool:
-        for part in todo:
-            for count in _cut_part(part, images, folder, size, cut, pool):
-                progress(name, done + count, len(images))
-            done += len(part.rows)
+    if todo:
+        cut = _choose_cut(settings, open_detector)
+        done = len(images) - sum(len(part.rows) for part in todo)
+        with ThreadPoolExecutor(max(1, settings.training.workers)) as pool:
+            for part in todo:
+                for count in _cut_part(part, images, folder, size, cut, pool):
+                    progress(f"face crops of {images.name}", done + count, len(images))
+                done += len(part.rows)
     _remove_others(folder, parts)
     _write_skipped(images, folder, parts)
     return folder
@@ -138,10 +140,11 @@ def read_prepared(
     reasons: list[str] = []
     joined_rows = []
     for part in _plan_parts(images, _describe(settings, detector_sha256)):
-        kept, why = part.read(folder)
-        reasons += why
+        why = part.reasons(folder)
+        kept = np.flatnonzero(why == "")
+        reasons += why[why != ""].tolist()
         if len(kept):
-            mapped.append(np.load(part.crops_path(folder), mmap_mode="r"))
+            mapped.append(part.map_crops(folder))
             joined_rows.append(begin + kept)
             rows.append(part.rows[kept])
             begin += len(part.rows)
@@ -168,13 +171,15 @@ class _Part:
         return folder / f"list-{self.key}.npz"
 
     def is_done(self, folder: Path) -> bool:
-        return self.list_path(folder).exists() and self.crops_path(folder).exists()
+        """Whether its files are there and whole; a damaged one is cut again."""
+        try:
+            return len(self.reasons(folder)) == len(self.rows) == len(self.map_crops(folder))
+        except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):
+            return False
 
-    def read(self, folder: Path) -> tuple[NDArray[np.intp], list[str]]:
-        """Which of the rows have a crop, and the reasons of the others."""
-        with np.load(self.list_path(folder), allow_pickle=False) as archive:
-            reason = archive["reason"]
-        return np.flatnonzero(reason == ""), [str(text) for text in reason[reason != ""]]
+    def map_crops(self, folder: Path) -> NDArray[np.uint8]:
+        crops: NDArray[np.uint8] = np.load(self.crops_path(folder), mmap_mode="r", allow_pickle=False)
+        return crops
 
     def reasons(self, folder: Path) -> NDArray[np.str_]:
         """Why each of the rows has no crop; empty where it has one."""
@@ -244,13 +249,13 @@ def _decode_batch(images: LabelledImages, pool: ThreadPoolExecutor, rows: NDArra
     return list(pool.map(read_picture, [images.folder / images.images[row] for row in rows.tolist()]))
 
 
-def _choose_cut(settings: Settings, detector: FaceDetector | None) -> _Cut:
+def _choose_cut(settings: Settings, open_detector: Callable[[], FaceDetector] | None) -> _Cut:
     size = settings.training.input_size
     if settings.training.crops == "boxes":
         return partial(_cut_boxes, size)
-    if detector is None:
+    if open_detector is None:
         raise InvalidInputError("Expected a face detector with training.crops: detector, got none.")
-    return partial(_cut_faces, detector, settings.detection.mode, size)
+    return partial(_cut_faces, open_detector(), settings.detection.mode, size)
 
 
 def _cut_boxes(size: int, pictures: Sequence[_Picture | str], boxes: NDArray[np.float32]) -> list[_Picture | str]:

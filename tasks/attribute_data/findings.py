@@ -67,6 +67,12 @@ class Findings:
         more = f" and {len(lines) - SHOWN} more" if len(lines) > SHOWN else ""
         self._messages.append(f"{file}: {message} {', '.join(shown)}{more}.")
 
+    def add_items(self, file: str, message: str, items: Sequence[object]) -> None:
+        """Note a problem of things that have no line, such as files; nothing where there are none."""
+        if len(items):
+            more = f" and {len(items) - SHOWN} more" if len(items) > SHOWN else ""
+            self._messages.append(f"{file}: {message} {', '.join(map(str, items[:SHOWN]))}{more}.")
+
     def raise_if_any(self) -> None:
         """Stop where something is wrong.
 

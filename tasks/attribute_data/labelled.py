@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
@@ -89,24 +91,90 @@ class LabelledImages:
         return np.asarray(known | ~np.isnan(labels.aus).all(axis=1))
 
 
-def find_missing(folder: Path, images: Sequence[str]) -> npt.NDArray[np.bool_]:
-    """Which images are not there: (n,) bool. Each folder is listed once, which is faster than asking for each file."""
-    paths = pd.Series(list(images), dtype="str")
-    parts = paths.str.rpartition("/")
-    missing = np.ones(len(paths), dtype=bool)
-    for parent, rows in parts.groupby(0, sort=False).groups.items():
-        there = _list_files(folder / str(parent)) if not str(parent).startswith("/") else frozenset[str]()
-        here = paths.index.get_indexer(rows)
-        missing[here] = [name not in there for name in parts[2].to_numpy()[here]]
-    return missing
+def join_parts(parts: Sequence[LabelledImages]) -> LabelledImages:
+    """Parts of one data set, such as its files, as one; they share name, folder and action units."""
+    dropped: Counter[str] = Counter()
+    for part in parts:
+        dropped.update(part.dropped)
+    return replace(
+        parts[0],
+        images=tuple(chain.from_iterable(part.images for part in parts)),
+        boxes=np.concatenate([part.boxes for part in parts]),
+        labels=join_labels([part.labels for part in parts]),
+        split=np.concatenate([part.split for part in parts]),
+        dropped=dict(dropped),
+    )
 
 
-def _list_files(folder: Path) -> frozenset[str]:
-    try:
-        with os.scandir(folder) as entries:
-            return frozenset(entry.name for entry in entries if not entry.is_dir())
-    except (FileNotFoundError, NotADirectoryError):
-        return frozenset()
+def join_labels(parts: Sequence[AttributeLabels]) -> AttributeLabels:
+    """Labels of the same action units, one after the other."""
+    return AttributeLabels(
+        np.concatenate([part.expression for part in parts]),
+        np.concatenate([part.valence for part in parts]),
+        np.concatenate([part.arousal for part in parts]),
+        np.concatenate([part.aus for part in parts]),
+    )
+
+
+class FileIndex:
+    """Which files are in a folder and below; each folder is listed once, which is faster than asking for each file.
+
+    Parameters
+    ----------
+    folder
+        Folder that paths are relative to.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._names: dict[str, frozenset[str]] = {}
+
+    def holds(self, path: str) -> bool:
+        """Whether there is a file of this relative path."""
+        parent, _, name = path.rpartition("/")
+        names = self._names.get(parent)
+        if names is None:
+            names = self._names[parent] = self._list(parent)
+        return name in names
+
+    def find_missing(self, paths: Sequence[str]) -> npt.NDArray[np.bool_]:
+        """Which of n relative paths are not there: (n,) bool."""
+        return np.fromiter((not self.holds(path) for path in paths), dtype=bool, count=len(paths))
+
+    def _list(self, parent: str) -> frozenset[str]:
+        try:
+            with os.scandir(self._folder / parent) as entries:
+                return frozenset(entry.name for entry in entries if not entry.is_dir())
+        except (FileNotFoundError, NotADirectoryError):
+            return frozenset()
+
+
+def drop_repeated(
+    findings: Findings, file: str, lines: npt.NDArray[np.int64], images: Sequence[str], labels: pd.DataFrame
+) -> npt.NDArray[np.bool_]:
+    """Which rows of a published list to keep: rows that repeat an image with the same labels go, contradictions are noted.
+
+    Parameters
+    ----------
+    findings, file, lines
+        Where to note, and which line each row is.
+    images
+        Image of each row.
+    labels
+        Labels of each row, as they stand.
+
+    Returns
+    -------
+    ndarray, shape (n,), bool
+    """
+    table = labels.assign(image=list(images))
+    again = table.duplicated("image").to_numpy()
+    if not again.any():
+        return ~again
+    contradictory = np.flatnonzero(again & ~table.duplicated().to_numpy())
+    message = "expected each image once or with the same labels, got again with others"
+    findings.add_rows(file, lines[contradictory], message, table["image"].to_numpy()[contradictory])
+    return np.asarray(~again)
 
 
 def check_boxes(findings: Findings, file: str, lines: npt.NDArray[np.int64], boxes: npt.NDArray[np.float32]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -17,6 +18,7 @@ from features.attributes.labels import UNKNOWN_EXPRESSION, AttributeLabels
 from features.attributes.training import CropData
 from features.faces.alignment import CROP_SCALE
 from tasks.attribute_data.crops import PreparedCrops, prepare_crops, read_prepared
+from tasks.attribute_data.labelled import PRESENT, join_labels
 from tasks.attribute_data.sources import LabelledImages, read_source
 from tasks.attribute_data.splits import TEST, TRAIN, VALIDATION
 from tasks.errors import InvalidInputError
@@ -24,7 +26,7 @@ from tasks.progress import Reporter, silent
 from tasks.provenance import sha256_file
 from tasks.rendered import is_rendered
 from tasks.settings import Settings
-from tasks.weights import load_detector, locate
+from tasks.weights import Weights, load_detector, locate
 
 if TYPE_CHECKING:
     from features.faces.detector import FaceDetector
@@ -97,14 +99,18 @@ def load_training_data(folder: Path, settings: Settings, *, progress: Reporter =
         If the disk has no room for the crops.
     """
     sources = read_sources(folder, settings)
-    detector, sha256 = _open_detector(folder, settings)
+    weights = None
+    if settings.training.crops == "detector":
+        weights = locate(settings.detection.weights, "detector", study_folder=folder)
+    sha256 = weights.sha256 if weights else ""
+    open_detector = cache(partial(_open_detector, weights, settings)) if weights else None
     prepared = []
     for images in sources:
         made = prepare_crops(
             images,
             folder / CROPS_FOLDER,
             settings=settings,
-            detector=detector,
+            open_detector=open_detector,
             detector_sha256=sha256,
             progress=progress,
         )
@@ -183,14 +189,8 @@ def _join(
         people.append(_name_people(images, crops.rows[chosen]))
     if sum(len(part) for part in parts) < _MIN_IMAGES:
         return None
-    joined = AttributeLabels(
-        np.concatenate([part.expression for part in labels]),
-        np.concatenate([part.valence for part in labels]),
-        np.concatenate([part.arousal for part in labels]),
-        np.concatenate([part.aus for part in labels]),
-    )
     known = any(images.participants is not None for images in sources)
-    return CropData(JoinedCrops.join(parts), joined, np.concatenate(people) if known else None)
+    return CropData(JoinedCrops.join(parts), join_labels(labels), np.concatenate(people) if known else None)
 
 
 def _name_people(images: LabelledImages, rows: NDArray[np.intp]) -> NDArray[np.str_]:
@@ -200,20 +200,16 @@ def _name_people(images: LabelledImages, rows: NDArray[np.intp]) -> NDArray[np.s
     return np.array([f"{images.name}/{images.images[row]}" for row in rows.tolist()], dtype=np.str_)
 
 
-def _open_detector(folder: Path, settings: Settings) -> tuple[FaceDetector | None, str]:
+def _open_detector(weights: Weights, settings: Settings) -> FaceDetector:
     import torch  # noqa: PLC0415
 
-    if settings.training.crops != "detector":
-        return None, ""
-    weights = locate(settings.detection.weights, "detector", study_folder=folder)
     device = settings.training.device
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     detection = settings.detection
-    detector = load_detector(
+    return load_detector(
         weights, long_side=detection.width, confidence=detection.confidence, nms_iou=detection.nms_iou, device=device
     )
-    return detector, weights.sha256
 
 
 def _is_drawn(labels: Path) -> bool:
@@ -246,14 +242,30 @@ def _find_shared(sources: Sequence[LabelledImages]) -> list[str]:
 
 
 def _find_unlearnable(sources: Sequence[LabelledImages], settings: Settings) -> list[str]:
-    """Tasks without labels, and data sets without the boxes that the settings ask for."""
+    """Tasks of which the training images show nothing or one class, and data sets without the boxes that are asked for."""
     names = ", ".join(images.name for images in sources)
-    problems = [
-        f"training.tasks names {task}, but no training image of {names} has a label for it. Take {task} out of training.tasks "
-        "or add a data set that has it."
-        for task in settings.training.tasks
-        if not any(_count_known(images, task) for images in sources)
-    ]
+    aus = unite_aus(sources)
+    labels = join_labels(
+        [
+            spread_labels(images.labels.take(np.flatnonzero(images.split == TRAIN)), images.aus, aus)
+            for images in sources
+        ]
+    )
+    problems = []
+    for task in settings.training.tasks:
+        columns = _columns_of(task, labels, aus)
+        if all(np.isnan(column).all() for column in columns.values()):
+            problems.append(
+                f"training.tasks names {task}, but no training image of {names} has a label for it. Take {task} out of "
+                "training.tasks or add a data set that has it."
+            )
+            continue
+        uniform = [name for name, column in columns.items() if len(np.unique(column[~np.isnan(column)])) < 2]
+        if uniform:
+            problems.append(
+                f"Expected training images of {names} that differ in {', '.join(uniform)}, got one class or none. Add images, or a "
+                "column split that puts some of each class into training."
+            )
     if settings.training.crops == "boxes":
         problems += [
             f"Data set {images.name}: expected face boxes (training.crops is boxes), got none. Set training.crops to detector."
@@ -263,12 +275,11 @@ def _find_unlearnable(sources: Sequence[LabelledImages], settings: Settings) -> 
     return problems
 
 
-def _count_known(images: LabelledImages, task: str) -> int:
-    labels = images.labels
-    known = {
-        "expression": labels.expression != UNKNOWN_EXPRESSION,
-        "aus": ~np.isnan(labels.aus).all(axis=1),
-        "valence": ~np.isnan(labels.valence),
-        "arousal": ~np.isnan(labels.arousal),
-    }[task]
-    return int((known & (images.split == TRAIN)).sum())
+def _columns_of(task: str, labels: AttributeLabels, aus: Sequence[str]) -> dict[str, NDArray[np.floating]]:
+    """Labels of a task by name, NaN unknown; action units as 0 and 1."""
+    if task == "aus":
+        present = np.where(np.isnan(labels.aus), np.nan, labels.aus >= PRESENT)
+        return dict(zip(aus, present.T, strict=True))
+    if task == "expression":
+        return {task: np.where(labels.expression == UNKNOWN_EXPRESSION, np.nan, labels.expression)}
+    return {task: labels.valence if task == "valence" else labels.arousal}

@@ -19,7 +19,7 @@ from features import facs
 from features.attributes.labels import UNKNOWN_EXPRESSION, AttributeLabels
 from tasks.attribute_data.columns import BLANK, LabelTable, read_table
 from tasks.attribute_data.findings import SHOWN, Findings
-from tasks.attribute_data.labelled import LabelledImages, check_boxes, check_variety, find_missing
+from tasks.attribute_data.labelled import FileIndex, LabelledImages, check_boxes, check_variety
 from tasks.attribute_data.splits import EMOTIONET_SHARES, SPLITS, split_by_hash
 
 BOX: Final = ("x1", "y1", "x2", "y2")
@@ -184,7 +184,7 @@ def _check_images(table: LabelTable, findings: Findings, folder: Path, images: n
     findings.add_rows(table.file, table.lines[rows], "expected a path inside the folder of images, got", images[rows])
     repeated = np.flatnonzero(pd.Series(images).duplicated().to_numpy() & (images != ""))
     findings.add_rows(table.file, table.lines[repeated], "expected each image once, got again", images[repeated])
-    missing = np.flatnonzero(find_missing(folder, images.tolist()) & (images != "") & ~outside)
+    missing = np.flatnonzero(FileIndex(folder).find_missing(images.tolist()) & (images != "") & ~outside)
     findings.add_rows(
         table.file,
         table.lines[missing],

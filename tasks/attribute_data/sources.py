@@ -6,6 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from tasks.attribute_data.affectnet import read_affectnet
+from tasks.attribute_data.affectnet8 import read_affectnet8
+from tasks.attribute_data.emotionet import read_emotionet
 from tasks.attribute_data.labelled import LabelledImages
 from tasks.attribute_data.plain_table import read_plain_table
 from tasks.errors import InvalidInputError
@@ -14,6 +17,9 @@ from tasks.training_settings import TrainingSource
 __all__ = ["READERS", "LabelledImages", "read_source"]
 
 READERS: Final[dict[str, Callable[[str, Path, Path], LabelledImages]]] = {
+    "affectnet": read_affectnet,
+    "affectnet8": read_affectnet8,
+    "emotionet": read_emotionet,
     "table": read_plain_table,
 }
 """Format -> reader of name, labels and folder of images."""

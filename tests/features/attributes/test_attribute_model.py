@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -158,6 +159,10 @@ def test_metadata_strings_survive() -> None:
     ("change", "message"),
     [
         ({"format": "other"}, "format 'facetrace-attributes-1', got 'other'"),
+        ({"format": "facetrace-attributes-2"}, "got the newer 'facetrace-attributes-2'.*install that one"),
+        ({"format": "facetrace-attributes-0"}, "or of another version"),
+        ({"tasks": json.dumps(["pain"])}, "tasks among expression, aus, valence, arousal, got pain"),
+        ({"tasks": json.dumps([])}, "got none"),
         ({"unit": json.dumps("resnet")}, "got 'resnet'"),
         ({"unit": "eesp"}, "JSON in the metadata entry 'unit', got 'eesp'"),
         ({"scale": json.dumps("wide")}, "float in the metadata entry 'scale'"),
@@ -184,6 +189,21 @@ def test_missing_metadata_is_named(model: AttributeModel) -> None:
     del strings["scale"]
     with pytest.raises(ValueError, match="missing: scale; unknown: none"):
         AttributeModel.from_checkpoint(tensors, strings)
+
+
+def test_files_of_the_first_release_learned_all_tasks(model: AttributeModel) -> None:
+    _tensors, strings = to_checkpoint(model)
+    older = {name: text for name, text in strings.items() if name not in {"tasks", "figures"}}
+    metadata = AttributeMetadata.from_strings(older)
+    assert metadata == model.metadata
+    assert metadata.tasks == ("expression", "aus", "valence", "arousal")
+    assert (metadata.untrained_tasks, metadata.figures) == ((), "")
+
+
+def test_single_tasks_and_figures_survive(model: AttributeModel) -> None:
+    metadata = replace(model.metadata, tasks=("valence", "aus"), figures='{"n_images": 3}')
+    assert AttributeMetadata.from_strings(metadata.to_strings()) == metadata
+    assert metadata.untrained_tasks == ("expression", "arousal")
 
 
 def test_wrong_tensors_are_refused(model: AttributeModel) -> None:
