@@ -103,7 +103,8 @@ class AttributeSettings(Section):
     """The network that reads action units, expression, valence and arousal."""
 
     weights: str = "demo-attributes"
-    """Name in models/weights.toml, or the path of a .safetensors checkpoint of your own, relative to the study folder."""
+    """Name in models/weights.toml, or the path of a .safetensors checkpoint or .onnx export of your own, relative to the study
+    folder."""
     allow_demo_weights: bool = False
     """Demo weights were trained on rendered faces. On recordings of people they are refused unless this is true, and every
     table and report made with them says so."""

@@ -188,14 +188,23 @@ def _prepare_all(
 def _join(
     sources: Sequence[LabelledImages], prepared: Sequence[PreparedCrops], aus: Sequence[str], split: str
 ) -> CropData | None:
-    parts, labels = [], []
+    parts, labels, people = [], [], []
     for images, crops in zip(sources, prepared, strict=True):
         chosen = np.flatnonzero(images.split[crops.rows] == split)
         parts.append(crops.crops.take(chosen))
         labels.append(spread_labels(images.labels.take(crops.rows[chosen]), images.aus, aus))
+        people.append(_name_people(images, crops.rows[chosen]))
     if sum(len(part) for part in parts) < _MIN_IMAGES:
         return None
-    return CropData(JoinedCrops.join(parts), join_labels(labels))
+    known = any(images.participants is not None for images in sources)
+    return CropData(JoinedCrops.join(parts), join_labels(labels), np.concatenate(people) if known else None)
+
+
+def _name_people(images: LabelledImages, rows: NDArray[np.intp]) -> NDArray[np.str_]:
+    """Who each image shows; where the data set does not say, each image stands for someone of its own."""
+    if images.participants is not None:
+        return images.participants[rows]
+    return np.array([f"{images.name}/{images.images[row]}" for row in rows.tolist()], dtype=np.str_)
 
 
 def _open_detector(weights: Weights, settings: Settings) -> FaceDetector:
