@@ -169,21 +169,17 @@ def _tabulate(performance: pd.DataFrame) -> Table:
     models = [name for name in _LABELS if (name, "mse") in rows]
     cells = []
     for model in models:
-        line = [Cell(_LABELS[model])]
+        verdict = str(rows[model, "mse"]["verdict"])
+        line = [Cell(_LABELS[model], detail="" if verdict == "n/a" else verdict)]
         for measure, _, _ in _MEASURES:
             row = rows[model, measure]
             spread = f"; SD {number(row['sd_repeats'], 3)}" if not is_missing(row["sd_repeats"]) else ""
             detail = "" if is_missing(row["ci_low"]) else f"[{number(row['ci_low'])}, {number(row['ci_high'])}]{spread}"
             line.append(number_cell(number(row["estimate"], 3), row["estimate"], detail=detail))
-        line.append(Cell("" if rows[model, "mse"]["verdict"] == "n/a" else str(rows[model, "mse"]["verdict"])))
         cells.append(line)
-    headings = [
-        Heading("Model"),
-        *(numeric(text, hint) for _, text, hint in _MEASURES),
-        Heading("MSE beside the constant"),
-    ]
+    headings = [Heading("Model"), *(numeric(text, hint) for _, text, hint in _MEASURES)]
     note = (
-        "Pooled over all tested windows, mean over repeats; in brackets the interval over resampled participants, SD the spread "
+        "Under a model: its MSE beside that of the constant. Pooled over all tested windows, mean over repeats; in brackets the interval over resampled participants, SD the spread "
         "over repeats. A dash: not defined, as for correlations of a constant."
     )
     return Table("atypicality-models", "Predicted against judged atypicality", headings, cells, note=note)
