@@ -179,7 +179,8 @@ def _tabulate(performance: pd.DataFrame) -> Table:
         cells.append(line)
     headings = [Heading("Model"), *(numeric(text, hint) for _, text, hint in _MEASURES)]
     note = (
-        "Under a model: its MSE beside that of the constant. Pooled over all tested windows, mean over repeats; in brackets the interval over resampled participants, SD the spread "
+        "Under a model: its MSE beside that of the constant. "
+        "Pooled over all tested windows, mean over repeats; in brackets the interval over resampled participants, SD the spread "
         "over repeats. A dash: not defined, as for correlations of a constant."
     )
     return Table("atypicality-models", "Predicted against judged atypicality", headings, cells, note=note)
