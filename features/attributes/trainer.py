@@ -151,7 +151,7 @@ class Trainer:
             raw = self.network(batch.images)
         losses = self.loss(raw.float(), batch.labels_on(self.device))
         total = self._weigh(losses)
-        values = np.array([*(float(loss.detach()) for loss in losses), float(total.detach())])
+        values = np.array(torch.stack([*losses, total]).tolist())  # a GPU is waited for once
         if not math.isfinite(values[-1]):
             raise FloatingPointError(self._describe_divergence(values))
         self.optimizer.zero_grad(set_to_none=True)
