@@ -10,8 +10,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
 
 from features.attributes.labels import AttributeLabels
+from features.faces.alignment import align_face
 from features.faces.detector import FaceDetector
 from tasks.attribute_data import crops as crops_module
 from tasks.attribute_data.crops import PreparedCrops, prepare_crops, read_prepared
@@ -253,3 +255,30 @@ def test_without_a_detector_it_says_so(pictures: Path, tmp_path: Path) -> None:
 def test_files_are_private(pictures: Path, tmp_path: Path) -> None:
     folder, _ = prepare(make_data(pictures, ["0.png", "1.png"]), tmp_path / "crops")
     assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o600}
+
+
+@pytest.mark.real_media
+def test_real_faces_stand_upright_where_the_template_says(real_media: Path, tmp_path: Path) -> None:
+    """Found again in its crop, a face has its eyes where ArcFace's template at the project's scale puts them.
+
+    The published template for 112 pixels has the eyes at (38.29, 51.70) and (73.53, 51.50); scaled by 0.70 about (0.5, 0.35) of
+    the side they belong at (0.389, 0.428) and (0.609, 0.427).
+    """
+    state = torch.load(
+        real_media / "weights" / "retinaface_mobilenet0.25_Final.pth", weights_only=True, map_location="cpu"
+    )
+    detector = FaceDetector.from_state_dict(state, name="retinaface-mobilenet0.25", long_side=640, confidence=0.7)
+    settings = Settings.model_validate({"training": {"input_size": 224}})
+    data = make_data(real_media / "image", ["multi_face.jpg", "single_face.jpg"])
+    _, got = prepare(data, tmp_path / "crops", settings, open_detector=lambda: detector, detector_sha256="y")
+    assert got.rows.tolist() == [0, 1]
+    for crop in got.crops[:]:
+        faces = detector.detect([crop])[0]
+        eyes = faces.landmarks[0, :2] / 224
+        np.testing.assert_allclose(eyes, [[0.389, 0.428], [0.609, 0.427]], atol=0.04)  # of the side: about 9 pixels
+    frame = cv2.cvtColor(cv2.imread(str(real_media / "image" / "multi_face.jpg")), cv2.COLOR_BGR2RGB)
+    found = detector.detect([frame])[0]
+    areas = [(x2 - x1) * (y2 - y1) for x1, y1, x2, y2 in found.boxes.tolist()]
+    assert len(areas) == 5
+    largest = align_face(frame, found.landmarks[areas.index(max(areas))], size=224)
+    np.testing.assert_array_equal(got.crops[np.array([0])][0], largest)
