@@ -15,6 +15,7 @@ from features.attributes.frames import raw_to_frame
 from features.attributes.metadata import AttributeMetadata
 from features.attributes.model import AttributeModel, to_checkpoint, to_input
 from features.attributes.network import AttributeNetwork, OutputLayout
+from features.attributes.onnx_export import SplitPReLU
 
 LAYOUT = OutputLayout(n_expressions=8, n_aus=12)
 
@@ -133,6 +134,14 @@ def test_checkpoint_round_trip(model: AttributeModel, crops: np.ndarray) -> None
     again = AttributeModel.from_checkpoint(tensors, strings, device="cpu")
     assert again.metadata == model.metadata
     np.testing.assert_array_equal(again.predict(crops), model.predict(crops))
+
+
+def test_activations_of_exports_are_equal_to_the_last_bit() -> None:
+    torch.manual_seed(0)
+    activation = torch.nn.PReLU(6)
+    torch.nn.init.uniform_(activation.weight, -0.5, 1.5)
+    x = torch.randn(4, 6, 5, 5) * torch.tensor([1e-20, 1e-3, 1.0, 1e3, 1e20, 0.0]).view(-1, 1, 1)
+    assert torch.equal(SplitPReLU(activation)(x), activation(x))
 
 
 def test_demo_flag_is_written_plainly(model: AttributeModel) -> None:
