@@ -89,7 +89,7 @@ class Trainer:
         kept = copy.deepcopy(self.network if self.average is None else self.average).eval()
         validation_loss, scores = self._validate(kept, validation, size)
         improved = validation_loss < self.best_loss
-        self.best_loss = min(self.best_loss, validation_loss) if improved else self.best_loss
+        self.best_loss = validation_loss if improved else self.best_loss
         self.epochs_without_gain = 0 if improved else self.epochs_without_gain + 1
         self.epoch, self.step, self.totals, self.rng = epoch + 1, 0, np.zeros_like(self.totals), {}
         return EpochResult(
