@@ -111,15 +111,19 @@ def _read_list(name: str, labels: Path, file: str, folder: Path, findings: Findi
         folder=folder,
         boxes=_read_boxes(table, findings),
         labels=values,
-        split=np.full(len(images), TEST, dtype="U10")
-        if file == VALIDATION
-        else split_by_hash(images.tolist(), AFFECTNET_SHARES),
+        split=_split(images.tolist(), file),
         aus=(),
         dropped={},
     )
     _check_images(read, table, findings)
     once = read.keep(unrepeated, "repeated row")
     return once.keep(once.has_label, NO_LABEL)
+
+
+def _split(images: list[str], file: str) -> npt.NDArray[np.str_]:
+    if file == VALIDATION:
+        return np.full(len(images), TEST, dtype="U10")
+    return split_by_hash(images, AFFECTNET_SHARES)
 
 
 def _lacks_header(cells: list[str]) -> bool:

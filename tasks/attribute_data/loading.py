@@ -99,22 +99,7 @@ def load_training_data(folder: Path, settings: Settings, *, progress: Reporter =
         If the disk has no room for the crops.
     """
     sources = read_sources(folder, settings)
-    weights = None
-    if settings.training.crops == "detector":
-        weights = locate(settings.detection.weights, "detector", study_folder=folder)
-    sha256 = weights.sha256 if weights else ""
-    open_detector = cache(partial(_open_detector, weights, settings)) if weights else None
-    prepared = []
-    for images in sources:
-        made = prepare_crops(
-            images,
-            folder / CROPS_FOLDER,
-            settings=settings,
-            open_detector=open_detector,
-            detector_sha256=sha256,
-            progress=progress,
-        )
-        prepared.append(read_prepared(images, made, settings=settings, detector_sha256=sha256))
+    prepared = _prepare_all(sources, folder, settings, progress)
     aus = unite_aus(sources)
     train, validation, test = (_join(sources, prepared, aus, name) for name in (TRAIN, VALIDATION, TEST))
     if train is None or test is None:
@@ -176,6 +161,28 @@ def spread_labels(labels: AttributeLabels, have: Sequence[str], want: Sequence[s
     aus = np.full((len(labels), len(want)), np.nan, dtype=np.float32)
     aus[:, [list(want).index(unit) for unit in have]] = labels.aus
     return AttributeLabels(labels.expression, labels.valence, labels.arousal, aus)
+
+
+def _prepare_all(
+    sources: Sequence[LabelledImages], folder: Path, settings: Settings, progress: Reporter
+) -> list[PreparedCrops]:
+    weights = None
+    if settings.training.crops == "detector":
+        weights = locate(settings.detection.weights, "detector", study_folder=folder)
+    sha256 = weights.sha256 if weights else ""
+    open_detector = cache(partial(_open_detector, weights, settings)) if weights else None
+    prepared = []
+    for images in sources:
+        made = prepare_crops(
+            images,
+            folder / CROPS_FOLDER,
+            settings=settings,
+            open_detector=open_detector,
+            detector_sha256=sha256,
+            progress=progress,
+        )
+        prepared.append(read_prepared(images, made, settings=settings, detector_sha256=sha256))
+    return prepared
 
 
 def _join(

@@ -104,10 +104,10 @@ def test_all_problems_of_both_lists_at_once(folder: Path, write_text) -> None:
 
 
 def test_missing_lists_wrong_columns_and_one_class(folder: Path, write_text) -> None:
-    write_text(folder / "lists" / "training.csv", ["subDirectory_filePath,expresion,valence,arousal", "1/a.jpg,0,0,0"])
+    write_text(folder / "lists" / "training.csv", ["subDirectory_filePath,expressoin,valence,arousal", "1/a.jpg,0,0,0"])
     (folder / "lists" / "validation.csv").unlink()
     text = problems_of(folder)
-    assert "missing: face_x, face_y, face_width, face_height, expression. Perhaps 'expresion' for 'expression'" in text
+    assert "missing: face_x, face_y, face_width, face_height, expression. Perhaps 'expressoin' for 'expression'" in text
     assert "validation.csv: expected it in lists" in text
     for name, images in (("training.csv", ("1/a.jpg", "1/b.jpg")), ("validation.csv", ("1/f.jpg", "1/g.jpg"))):
         write_text(folder / "lists" / name, [HEADER, *(row(image, 4, -2, -2) for image in images)])

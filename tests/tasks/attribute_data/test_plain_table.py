@@ -74,7 +74,7 @@ def test_all_problems_are_listed_at_once(folder: Path, write_text) -> None:
     lines = [
         HEADER,
         ROWS[0],
-        "a.png,5,0,joyful,1.5,x,trian,01,9,2,3,29",
+        "a.png,5,0,joyful,1.5,x,tarin,01,9,2,3,29",
         ",1,0,happy,,,train,,1,2,,",
         "../a.png,1,1,none,,,train,02,,,,",
         "gone.png,1,1,sad,,,test,02,,,,",
@@ -85,7 +85,7 @@ def test_all_problems_are_listed_at_once(folder: Path, write_text) -> None:
         "got joyful (line 3), none (line 5).",
         "expected valence between -1 and 1 or a blank cell, got 1.5 (line 3).",
         "expected arousal between -1 and 1 or a blank cell, got x (line 3).",
-        "expected the split train, validation, test, got trian (line 3).",
+        "expected the split train, validation, test, got tarin (line 3).",
         "expected a box with x1 < x2 and y1 < y2, got 9 2 3 29 (line 3).",
         "expected a whole box or none, got a part of one in line 4.",
         "expected the name of an image, got a blank cell in line 4.",
