@@ -103,10 +103,7 @@ def conduct_training(command: str, folder: str, config: str, work: Callable[[Tra
 
 def _close(command: str, run: TrainingRun) -> State[Any]:
     line = run.result_line(ExitCode.OK)
-    log = {"command": command, "result": line, "steps": run.actions, "notes": run.notes}
-    write_json_atomic(
-        run.folder / RESULTS / LOGS / f"{command}-{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}.json", log
-    )
+    _write_log(run.folder, {"command": command, "result": line, "steps": run.actions, "notes": run.notes})
     rows = [f"| {name} | {action.partition(':')[0]} |" for name, action in run.actions.items()]
     page = [f"# {line}", "", EXIT_MEANINGS[ExitCode.OK], "", "| step | |", "|---|---|", *rows, ""]
     create_markdown_artifact(key=TRAINING_KEY, markdown="\n".join(page), description=line)

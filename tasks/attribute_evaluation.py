@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from features.attributes.labels import AttributeLabels
 from features.attributes.model import AttributeModel
@@ -26,7 +26,7 @@ from stats.resampling import resample_sums
 from tasks.attribute_checkpoints import ONNX, load_model, read_strings
 from tasks.attribute_data.loading import TrainingData, spread_labels
 from tasks.attribute_figures import EVALUATION, Evaluation, describe_figures, task_of, write_evaluation
-from tasks.attribute_fitting import CHECKPOINT
+from tasks.attribute_fitting import CHECKPOINT, write_bytes
 from tasks.attribute_recipes import choose_training_device, fingerprint, network_folder
 from tasks.errors import WeightsError
 from tasks.provenance import (
@@ -36,7 +36,6 @@ from tasks.provenance import (
     sha256_file,
     sidecar_path,
     why_stale,
-    write_atomic,
     write_json_atomic,
 )
 from tasks.training_folder import RESULTS
@@ -209,7 +208,6 @@ def _store_figures(path: Path, evaluation: Evaluation) -> None:
     with safe_open(path, framework="pt") as file:
         tensors: dict[str, torch.Tensor] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     sidecar = read_sidecar(path)
-    with write_atomic(path) as temporary:
-        save_file(tensors, temporary, metadata=strings)
+    write_bytes(path, save(tensors, metadata=strings))
     if sidecar is not None:
         write_json_atomic(sidecar_path(path), sidecar | {"output_sha256": sha256_file(path)})

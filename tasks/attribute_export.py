@@ -133,7 +133,9 @@ def import_authors_checkpoint(
         raise WeightsError(
             f"{file.name} is no {unit} network of width scale {scale:g} in the authors' layout: {error}"
         ) from error
-    metadata = AttributeMetadata(unit=unit, scale=scale, alignment_mode="box", training_data=tuple(training_data))
+    metadata = AttributeMetadata(
+        unit=unit, scale=scale, alignment_mode="enlarged_box", training_data=tuple(training_data)
+    )
     kept, strings = to_checkpoint(AttributeModel(network, metadata))
     with write_atomic(out) as temporary, explain_write_errors(out):
         save_file(kept, temporary, metadata=strings)

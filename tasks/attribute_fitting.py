@@ -6,6 +6,7 @@ In the network's folder: ``network.safetensors`` (of the best epoch with early s
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import pickle
@@ -18,7 +19,7 @@ from typing import Any, Final
 
 import pandas as pd
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from features.attributes.label_checks import count_au_classes, count_classes
 from features.attributes.metadata import AttributeMetadata
@@ -47,6 +48,7 @@ from tasks.provenance import (
     write_sidecar,
     write_text_atomic,
 )
+from tasks.storage import explain_write_errors
 from tasks.training_log import TrainingLog
 from tasks.training_settings import TrainingSettings
 
@@ -69,8 +71,9 @@ class _Saved:
 
     def write(self, path: Path) -> None:
         held = {"step": json.dumps(self.step), "history": json.dumps(self.history), "training": self.training}
-        with write_atomic(path) as temporary:
-            torch.save(held, temporary)
+        content = io.BytesIO()
+        torch.save(held, content)
+        write_bytes(path, content.getvalue())
 
 
 def fit_attributes(
@@ -107,10 +110,15 @@ def fit_attributes(
     Raises
     ------
     SettingsError
-        If the network in the folder was begun with other settings or data, or the loss is no longer finite.
+        If the network in the folder was begun with other settings or data, early stopping has no validation images, the device is
+        not there, or the loss is no longer finite.
     InvalidInputError
         If the labels of a task are all the same, the state cannot be read, or the finished network was altered.
     """
+    if settings.early_stopping_epochs and data.validation is None:
+        raise SettingsError(
+            "training.early_stopping_epochs needs validation images, but there are none. Set it to 0, or mark some as validation."
+        )
     step, out = make_step(settings, data), network_folder(folder, settings)
     why = _why_to_train(out, step)
     if why is None:
@@ -265,8 +273,13 @@ def _train(
 def write_checkpoint(path: Path, network: AttributeNetwork, metadata: AttributeMetadata) -> None:
     """Write a network as safetensors with its metadata, atomically."""
     tensors, strings = to_checkpoint(AttributeModel(network, metadata))
-    with write_atomic(path) as temporary:
-        save_file(tensors, temporary, metadata=strings)
+    write_bytes(path, save(tensors, metadata=strings))
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write `content`, atomically; a full disk is told as such."""
+    with write_atomic(path) as temporary, explain_write_errors(path, needs_bytes=len(content)):
+        temporary.write_bytes(content)
 
 
 def _build(settings: TrainingSettings, metadata: AttributeMetadata) -> AttributeNetwork:

@@ -15,6 +15,7 @@ from features.attributes.batches import CropData
 from features.attributes.metadata import AttributeMetadata
 from features.attributes.recipe import ALL_TASKS, Phase, TrainingRecipe
 from tasks.attribute_data.loading import TrainingData
+from tasks.errors import SettingsError
 from tasks.provenance import Step
 from tasks.training_folder import RESULTS
 from tasks.training_settings import TrainingSettings
@@ -95,7 +96,16 @@ def fingerprint(data: CropData) -> str:
 
 
 def choose_training_device(settings: TrainingSettings) -> str:
-    """The torch device of the setting; auto takes a GPU where there is one."""
-    if settings.device != "auto":
-        return settings.device
-    return "cuda" if torch.cuda.is_available() else "cpu"
+    """The torch device of the setting; auto takes a GPU where there is one.
+
+    Raises
+    ------
+    SettingsError
+        If a GPU is asked for and there is none.
+    """
+    available = torch.cuda.is_available()
+    if settings.device == "cuda" and not available:
+        raise SettingsError("training.device is cuda, but PyTorch finds no GPU here. Set auto or cpu.")
+    if settings.device == "auto":
+        return "cuda" if available else "cpu"
+    return settings.device

@@ -28,8 +28,8 @@ class TrainingLog:
     def __init__(self, folder: Path, state: State | None) -> None:
         from torch.utils.tensorboard import SummaryWriter  # noqa: PLC0415  (slow to import)
 
-        done = None if state is None else int(state["steps_done"])
-        self._writer = SummaryWriter(str(make_folder(folder)), purge_step=None if done is None else done + 1)
+        begin = 0 if state is None else int(state["steps_done"]) + 1
+        self._writer = SummaryWriter(str(make_folder(folder)), purge_step=begin)
 
     def __enter__(self) -> Self:
         return self

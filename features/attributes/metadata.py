@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from features import facs
 from features.attributes.recipe import ALL_TASKS
+from features.faces.face_crops import CROP_MODES
 
 _FAMILY: Final = "facetrace-attributes-"
 _VERSION: Final = 1
@@ -33,7 +34,7 @@ class AttributeMetadata:
     preprocessing
         From pixels to network input; ``"rgb/255"`` is the only one known: RGB in [0, 1], neither mean nor deviation.
     alignment_mode
-        How crops are cut: ``"aligned"`` or ``"box"``.
+        How crops are cut: ``"aligned"``, ``"box"`` or ``"enlarged_box"``, see `features.faces.face_crops`.
     alignment_scale
         Scale of the alignment (see `features.faces.alignment`) that the weights were trained with.
     training_data
@@ -62,8 +63,8 @@ class AttributeMetadata:
     def __post_init__(self) -> None:
         if self.preprocessing != PREPROCESSING:
             raise ValueError(f"Expected the preprocessing {PREPROCESSING!r}, got {self.preprocessing!r}.")
-        if self.alignment_mode not in {"aligned", "box"}:
-            raise ValueError(f"Expected the alignment mode aligned or box, got {self.alignment_mode!r}.")
+        if self.alignment_mode not in CROP_MODES:
+            raise ValueError(f"Expected the alignment mode {' or '.join(CROP_MODES)}, got {self.alignment_mode!r}.")
         if self.input_size < 32:
             raise ValueError(f"Expected an input size of at least 32 pixels, got {self.input_size}.")
         if not self.aus or not self.expressions:

@@ -89,7 +89,7 @@ class Trainer:
         kept = copy.deepcopy(self.network if self.average is None else self.average).eval()
         validation_loss, scores = self._validate(kept, validation, size)
         improved = validation_loss < self.best_loss
-        self.best_loss = min(self.best_loss, validation_loss) if improved else self.best_loss
+        self.best_loss = validation_loss if improved else self.best_loss
         self.epochs_without_gain = 0 if improved else self.epochs_without_gain + 1
         self.epoch, self.step, self.totals, self.rng = epoch + 1, 0, np.zeros_like(self.totals), {}
         return EpochResult(
@@ -151,7 +151,7 @@ class Trainer:
             raw = self.network(batch.images)
         losses = self.loss(raw.float(), batch.labels_on(self.device))
         total = self._weigh(losses)
-        values = np.array([*(float(loss.detach()) for loss in losses), float(total.detach())])
+        values = np.array(torch.stack([*losses, total]).tolist())  # a GPU is waited for once
         if not math.isfinite(values[-1]):
             raise FloatingPointError(self._describe_divergence(values))
         self.optimizer.zero_grad(set_to_none=True)

@@ -107,7 +107,7 @@ def load_training_data(folder: Path, settings: Settings, *, progress: Reporter =
         raise InvalidInputError(
             f"Expected at least {_MIN_IMAGES} face crops for {lacking}, got fewer. Add images or a column split to the table."
         )
-    aligned = settings.training.crops == "detector" and settings.detection.mode == "aligned"
+    mode = settings.detection.mode if settings.training.crops == "detector" else "enlarged_box"
     return TrainingData(
         train=train,
         validation=validation,
@@ -120,8 +120,8 @@ def load_training_data(folder: Path, settings: Settings, *, progress: Reporter =
             for images, crops in zip(sources, prepared, strict=True)
         },
         rendered=all(_is_drawn(folder / source.labels) for source in settings.training.data),
-        alignment_mode="aligned" if aligned else "box",
-        alignment_scale=CROP_SCALE if aligned else 1.0,
+        alignment_mode=mode,
+        alignment_scale=CROP_SCALE if mode == "aligned" else 1.0,
         notes=tuple(f"{images.name}: {note}" for images in sources for note in images.notes),
     )
 

@@ -13,7 +13,7 @@ from safetensors import safe_open
 from features.attributes import build
 from features.attributes.cost import count_macs, count_parameters
 from features.attributes.metadata import AttributeMetadata
-from features.faces.alignment import BOX_MARGIN
+from features.faces.face_crops import CROP_MODES
 from tasks.attribute_checkpoints import CHECKPOINT_SUFFIXES, ONNX, read_strings
 from tasks.errors import WeightsError
 from tasks.provenance import sha256_file, write_text_atomic
@@ -166,16 +166,16 @@ def _read_figures(metadata: AttributeMetadata, path: Path) -> Mapping[str, Any]:
 
 
 def _describe_crop(metadata: AttributeMetadata) -> str:
-    if metadata.alignment_mode == "box":
-        return "the square around the face box, not turned"
-    return f"turned upright by five landmarks at scale {metadata.alignment_scale:g} (`features/faces/alignment.py`)"
+    if metadata.alignment_mode == "aligned":
+        return f"turned upright by five landmarks at scale {metadata.alignment_scale:g} (`features/faces/alignment.py`)"
+    return next(shown for mode, shown in CROP_MODES.items() if mode == metadata.alignment_mode)
 
 
 def _describe_crop_limit(metadata: AttributeMetadata) -> str:
-    if metadata.alignment_mode == "box":
+    if metadata.alignment_mode != "aligned":
         return (
-            "It needs `detection.mode: box`. The box of extraction comes from RetinaFace, with a margin of "
-            f"{BOX_MARGIN:g} of its longer side;\n  a network that learned from other boxes sees faces at another size."
+            f"It needs `detection.mode: {metadata.alignment_mode}`. The box of extraction comes from RetinaFace; a network that "
+            "learned\n  from another detector's boxes sees faces at another size."
         )
     return "It needs `detection.mode: aligned`: crops that are cut otherwise show faces as it never saw them."
 

@@ -319,7 +319,7 @@ def test_an_authors_checkpoint_becomes_ours(
     metadata = import_authors_checkpoint(tmp_path / "authors.pth", tmp_path / "ours.safetensors", unit="mobilenet")
     model = load_model(tmp_path / "ours.safetensors")
     assert model.metadata == metadata
-    assert (metadata.alignment_mode, metadata.training_data) == ("box", ("AffectNet", "EmotioNet"))
+    assert (metadata.alignment_mode, metadata.training_data) == ("enlarged_box", ("AffectNet", "EmotioNet"))
     assert not checkpoint_is_demo(tmp_path / "ours.safetensors")
     torch.manual_seed(0)
     fresh = build("mobilenet", 2).state_dict()

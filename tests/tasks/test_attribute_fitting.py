@@ -185,6 +185,26 @@ def test_early_stopping_keeps_the_best_epoch(data: TrainingData, settings: Train
     assert all(torch.equal(kept[name], again[name]) for name in kept)
 
 
+def test_settings_that_cannot_be_met_are_told(data: TrainingData, settings: TrainingSettings, tmp_path: Path) -> None:
+    alone = replace(data, validation=None)
+    with pytest.raises(SettingsError, match="early_stopping_epochs needs validation images"):
+        fit_attributes(tmp_path, alone, settings.model_copy(update={"early_stopping_epochs": 2}))
+    with pytest.raises(SettingsError, match=r"training.scale is 0.3: Expected a width scale"):
+        fit_attributes(tmp_path, data, settings.model_copy(update={"scale": 0.3}))
+    if not torch.cuda.is_available():
+        with pytest.raises(SettingsError, match="training.device is cuda"):
+            fit_attributes(tmp_path, data, settings.model_copy(update={"device": "cuda"}))
+
+
+def test_without_validation_images_the_last_epoch_is_kept(
+    data: TrainingData, settings: TrainingSettings, tmp_path: Path
+) -> None:
+    fit_attributes(tmp_path, replace(data, validation=None), settings)
+    epochs = pd.read_csv(network_folder(tmp_path, settings) / "epochs.csv")
+    assert epochs["validation_loss"].isna().all()
+    assert json.loads((network_folder(tmp_path, settings) / "network.json").read_text())["facts"]["kept_epoch"] == 2
+
+
 def test_what_cannot_be_learned_is_said(data: TrainingData, settings: TrainingSettings, tmp_path: Path) -> None:
     labels = data.train.labels
     n = len(labels)
