@@ -65,6 +65,10 @@ def test_all_tables_reports_and_sidecars_are_written(finished_study):
     assert "not a diagnosis" in page.lower()
     assert "rendered" in page
     assert len(list(folder.glob("sub-*/sub-*_report.html"))) == 6
+    exported = {path.stem for path in (folder / "export").glob("*.sav")}
+    assert len(exported) == len(names)
+    assert {"features", "predictions", "emotionaus", "combinations", "combinations_complexity"} <= exported
+    assert not (folder / "export" / "frames").exists()
     modes = {oct(path.stat().st_mode & 0o777) for path in folder.rglob("*")}
     assert modes == {"0o600", "0o700"}
 
@@ -72,9 +76,12 @@ def test_all_tables_reports_and_sidecars_are_written(finished_study):
 def test_a_second_run_computes_nothing(finished_study, monkeypatch, run_study):
     monkeypatch.setenv("FACETRACE_STUDIES", str(finished_study.parent))
     folder = Derivatives.of_study(finished_study).folder
-    tables = [path for path in folder.rglob("*.parquet") if "triage" not in path.name]
-    before = {path: path.stat().st_mtime_ns for path in tables}
-    assert run_study(finished_study)["exit_code"] == 0
+    tables = [path for path in folder.rglob("*.parquet") if path.stem != "desc-triage_videos"]
+    files = [*tables, *(path for path in folder.rglob("*") if path.suffix in {".html", ".sav", ".csv", ".svg", ".pdf"})]
+    before = {path: path.stat().st_mtime_ns for path in files}
+    summary = run_study(finished_study)
+    assert summary["exit_code"] == 0
+    assert "export: up to date" in summary["actions"]
     assert {path: path.stat().st_mtime_ns for path in tables} == before
 
 
