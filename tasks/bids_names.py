@@ -182,6 +182,11 @@ class Derivatives:
         return self.folder / "group.html"
 
     @property
+    def figures(self) -> Path:
+        """Folder of figures for print."""
+        return self.folder / "group" / "figures"
+
+    @property
     def logs(self) -> Path:
         """Folder of run manifests, ``run-<id>.json``."""
         return self.folder / "logs"

@@ -161,6 +161,11 @@ def plan_comparison(
     )
 
 
+def figure_paths(derivatives: Derivatives, names: Sequence[str]) -> dict[str, Path]:
+    """``name.svg`` and ``name.pdf`` of each figure -> where it stands."""
+    return {f"{name}.{kind}": derivatives.figures / f"{name}.{kind}" for name in names for kind in ("svg", "pdf")}
+
+
 def plan_publication(
     derivatives: Derivatives, *, settings: CompareSettings, study: StudySettings, summarize: SummarizeSettings
 ) -> PlannedStep:
@@ -183,7 +188,7 @@ def plan_publication(
             "page": folder / "comparison.html",
             "tests": folder / "comparison_tests.csv",
             "methods": folder / "comparison_methods.txt",
-            **{f"figure_{name}": folder / f"figure_{name}.svg" for name in COMPARISON_FIGURES},
+            **figure_paths(derivatives, COMPARISON_FIGURES),
         },
     )
 
