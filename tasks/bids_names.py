@@ -182,6 +182,11 @@ class Derivatives:
         return self.folder / "group.html"
 
     @property
+    def comparison_page(self) -> Path:
+        """Page of the comparison of the groups."""
+        return self.folder / "group" / "comparison.html"
+
+    @property
     def figures(self) -> Path:
         """Folder of figures for print."""
         return self.folder / "group" / "figures"

@@ -185,7 +185,7 @@ def plan_publication(
     return PlannedStep(
         step,
         {
-            "page": folder / "comparison.html",
+            "page": derivatives.comparison_page,
             "tests": folder / "comparison_tests.csv",
             "methods": folder / "comparison_methods.txt",
             **figure_paths(derivatives, COMPARISON_FIGURES),

@@ -28,12 +28,13 @@ _DIVERSITY_COLUMNS: Final = (
 _MODEL_COLUMNS: Final = (
     "emotion", "signal", "n_a", "n_b", "family", "estimate", "ci_low", "ci_high", "p", "p_bh", "note",
 )  # fmt: skip
-_FIGURES: Final = {
+COMPARISON_TITLES: Final = {
     "effects": "Effect of group on each action unit",
     "participants": "Participants' values where p is smallest",
     "rates": "How often each unit is active",
     "complexity": "Combinations of units",
 }
+"""Figure -> title."""
 
 
 def update_publication(
@@ -70,14 +71,14 @@ def update_publication(
     facts = (read_sidecar(derivatives.group_table(*COMPARISON_TABLES["over_participants"])) or {}).get("facts", {})
     layout = lay_out_tests(tables["over_frames"], tables["over_participants"]) if figures else pd.DataFrame()
     drawn = {name: figures.get(name) or draw_nothing("No emotion could be compared.") for name in COMPARISON_FIGURES}
-    svgs = {name: to_svg(figure, _FIGURES[name]) for name, figure in drawn.items()}
+    svgs = {name: to_svg(figure, COMPARISON_TITLES[name]) for name, figure in drawn.items()}
     shown = {name: svgs[name] for name in figures}
     contents: dict[str, str | bytes] = {
         "page": render_comparison(tables, layout, shown, methods, facts=facts, study=study, alpha=settings.alpha),
         "tests": to_csv(layout) if figures else "",
         "methods": "\n\n".join(methods) + "\n",
         **{f"{name}.svg": svg for name, svg in svgs.items()},
-        **{f"{name}.pdf": to_pdf(figure, _FIGURES[name]) for name, figure in drawn.items()},
+        **{f"{name}.pdf": to_pdf(figure, COMPARISON_TITLES[name]) for name, figure in drawn.items()},
     }
     for name, path in planned.outputs.items():
         content = contents[name]
@@ -88,7 +89,7 @@ def update_publication(
 
 def _describe(name: str) -> str:
     if name.endswith((".svg", ".pdf")):
-        return f"Figure: {_FIGURES[name.rpartition('.')[0]]}"
+        return f"Figure: {COMPARISON_TITLES[name.rpartition('.')[0]]}"
     return {
         "page": "The comparison of the groups to read in a browser",
         "tests": "Tests by emotion laid out as table IV of Ji et al. (2025)",
@@ -133,7 +134,7 @@ def render_comparison(
             disclaimer=DISCLAIMER,
             methods=methods,
             # drawn here from numbers, text in it is escaped by the drawing library
-            figures=[(_FIGURES[name], Markup(svg)) for name, svg in figures.items()],  # noqa: S704
+            figures=[(COMPARISON_TITLES[name], Markup(svg)) for name, svg in figures.items()],  # noqa: S704
             emotions=_spans(layout),
             header=[names[1] for names in layout.columns],
             rows=layout.to_numpy().tolist(),

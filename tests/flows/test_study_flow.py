@@ -82,7 +82,7 @@ def test_a_second_run_computes_nothing(finished_study, monkeypatch, run_study):
     summary = run_study(finished_study)
     assert summary["exit_code"] == 0
     assert "export: up to date" in summary["actions"]
-    assert {path: path.stat().st_mtime_ns for path in tables} == before
+    assert {path: path.stat().st_mtime_ns for path in files} == before
 
 
 def test_broken_participants_fail_alone(copied_study, run_study, change_settings):

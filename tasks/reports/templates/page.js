@@ -59,14 +59,22 @@
       if (order === null) { return a.key === '' ? 1 : -1; }
       return (descending ? -order : order) || a.index - b.index;
     }).forEach(function (item) { body.appendChild(item.row); });
-    table.querySelectorAll('th[aria-sort]').forEach(function (other) { other.removeAttribute('aria-sort'); });
+    table.querySelectorAll('th[aria-sort]').forEach(function (other) { other.setAttribute('aria-sort', 'none'); });
     heading.setAttribute('aria-sort', descending ? 'descending' : 'ascending');
   }
 
   document.querySelectorAll('table.sortable').forEach(function (table) {
     table.querySelectorAll('thead button').forEach(function (button) {
       var heading = button.closest('th');
+      heading.setAttribute('aria-sort', 'none');
       button.addEventListener('click', function () { sortTable(table, heading.cellIndex, heading); });
+    });
+  });
+
+  // Paper is narrower than the screen: drawings shrink with their page instead of being cut.
+  window.addEventListener('beforeprint', function () {
+    document.querySelectorAll('.chart .main-svg').forEach(function (svg) {
+      svg.setAttribute('viewBox', '0 0 ' + svg.getAttribute('width') + ' ' + svg.getAttribute('height'));
     });
   });
 
