@@ -50,15 +50,15 @@ def draw_nothing(reason: str) -> Figure:
         return figure
 
 
-def to_svg(figure: Figure, title: str = "") -> str:
+def to_svg(figure: Figure, title: str) -> str:
     """The figure as an ``<svg>`` element with `title` as its text alternative, to stand in a page or a file."""
-    text = _save(figure, "svg", {"Date": None, "Title": title or None}).decode()
+    text = _save(figure, "svg", {"Date": None, "Title": title}).decode()
     return text[text.index("<svg") :]
 
 
-def to_pdf(figure: Figure, title: str = "") -> bytes:
+def to_pdf(figure: Figure, title: str) -> bytes:
     """The figure as a PDF without a date; its letters stay letters."""
-    return _save(figure, "pdf", {"CreationDate": None, "Title": title or None})
+    return _save(figure, "pdf", {"CreationDate": None, "Title": title})
 
 
 def _save(figure: Figure, kind: str, metadata: Mapping[str, str | None]) -> bytes:

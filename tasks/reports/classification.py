@@ -197,7 +197,7 @@ def _draw_metric(full: pd.DataFrame, metric: str, facts: ReportFacts) -> Chart:
     )
     add_reference_line(figure, chance, "chance" if metric == "auc" else f"all {chart_text(facts.positive_group)}")
     list_rows_from_top(figure, names)
-    figure.x_axis(range=[0, 1.01], title=label, dtick=0.2)
+    figure.x_axis(range=[-0.02, 1.02], title=label, dtick=0.2)
     above = int((full[f"{metric}_low"] > chance).sum())
     meaning = "a coin" if metric == "auc" else f"calling everyone {facts.positive_group}"
     return make_chart(
