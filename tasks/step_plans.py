@@ -40,7 +40,7 @@ COMPARE_VERSION: Final = 2
 PLANTED_VERSION: Final = 1
 """Code versions: raised when a change moves the numbers of the step."""
 
-PUBLICATION_VERSION: Final = 1
+PUBLICATION_VERSION: Final = 2
 """Raised when layout, figures or text of the printed comparison change."""
 
 COMPARISON_TABLES: Final = {

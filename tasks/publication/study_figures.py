@@ -117,7 +117,7 @@ def draw_performance(inputs: GroupReportInputs) -> Figure:
             axis.axvline(chance, color=MUTED, linewidth=0.8, linestyle=(0, (4, 3)))
             axis.hlines(rows, full[f"{metric}_low"], full[f"{metric}_high"], color=BLUE, linewidth=1.2)
             axis.scatter(full[metric], rows, s=22, color=BLUE, zorder=3)
-            axis.set_xlim(0, 1)
+            axis.set_xlim(-0.03, 1.03)
             axis.set_xlabel(METRIC_LABELS[metric])
         axes[0].set_yticks(rows, [classifier_label(str(name)) for name in full["classifier"]])
         axes[0].set_ylim(len(full) - 0.5, -0.5)

@@ -20,6 +20,8 @@ MEASURE_LABELS: Final = {
     "rarefied_types": "Different combinations, at equal frames",
 }
 
+_PATTERNS: Final = ({"shape": ""}, {"shape": "/", "size": 5, "fillmode": "overlay", "fgcolor": "#ffffff"})
+
 
 def describe_combinations(inputs: GroupReportInputs) -> list[Block]:
     """Blocks of the section: findings, a chart an emotion, and the tests."""
@@ -27,9 +29,11 @@ def describe_combinations(inputs: GroupReportInputs) -> list[Block]:
     if table is None or table.empty:
         return [Absent(absent_reason(inputs.absent.get("combinations", "")))]
     shown = table[table["directions"] == table["directions"].any()]
+    order = [] if inputs.emotion_tests is None else list(dict.fromkeys(inputs.emotion_tests["emotion"]))
+    emotions = [name for name in dict.fromkeys([*order, *shown["emotion"]]) if name in set(shown["emotion"])]
     charts = [
         _draw_emotion(shown[shown["emotion"] == emotion], str(emotion), inputs.facts, index)
-        for index, emotion in enumerate(dict.fromkeys(shown["emotion"]))
+        for index, emotion in enumerate(emotions)
     ]
     blocks: list[Block] = [Findings(_findings(tests, inputs.facts)), Charts(charts, columns=3)]
     if tests is None or tests.empty:
@@ -73,7 +77,11 @@ def _draw_emotion(rows: pd.DataFrame, emotion: str, facts: ReportFacts, index: i
             y=rounded(part["n_types"], 0),
             width=0.38,
             name=name,
-            marker={"color": GROUP_COLOURS[k], "opacity": 0.75, "pattern": {"shape": "/" if k else "", "size": 5}},
+            marker={
+                "color": GROUP_COLOURS[k],
+                "opacity": 0.75,
+                "pattern": {"shape": "/" if k else "", "size": 5, "fillmode": "overlay", "fgcolor": "#ffffff"},
+            },
             text=[f"{int(value)} active" for value in part["complexity"]],
             textposition="none",
             hovertemplate=f"{name}, %{{text}}: %{{y}} combinations<extra></extra>",

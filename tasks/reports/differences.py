@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from tasks.reports.blocks import Absent, Block, Cell, Charts, Findings, Heading, Links, Table, number_cell, numeric
-from tasks.reports.figures import DIVERGING, Chart, make_chart, new_figure, rounded
+from tasks.reports.figures import DIVERGING, INK, Chart, make_chart, new_figure, rounded
 from tasks.reports.formatting import (
     NO_VALUE,
     chart_text,
@@ -154,7 +154,7 @@ def _draw_emotions(table: pd.DataFrame, facts: ReportFacts) -> Chart:
         y=[chart_text(name) for name in signals],
         text=[[text for _, text in row] for row in cells],
         texttemplate="%{text}",
-        textfont={"size": 11},
+        textfont={"size": 11, "color": INK},
         zmin=-1,
         zmax=1,
         colorscale=DIVERGING,

@@ -176,7 +176,9 @@ def _glance(inputs: ParticipantReportInputs) -> list[Block]:
         tiles.append(Tile("Longest gap", duration(max(c.longest_gap_s for c in found))))
     blocks: list[Block] = [Tiles(tiles), Warnings(find_warnings(inputs), "No quality warning for this participant.")]
     if inputs.show_covariates and inputs.covariates:
-        pairs = [(str(name).capitalize(), _covariate(value)) for name, value in inputs.covariates.items()]
+        pairs = [
+            (str(name).replace("_", " ").capitalize(), _covariate(value)) for name, value in inputs.covariates.items()
+        ]
         blocks.append(Facts(pairs))
     return blocks
 

@@ -16,6 +16,7 @@ import pytest
 from tasks.exporters import describe_table, write_codebook
 from tasks.publication.step import render_comparison
 from tasks.reports import GroupReportInputs, ParticipantReportInputs, build_group_report, build_participant_report
+from tasks.reports.figures import DIVERGING, INK
 from tasks.settings import StudySettings
 
 LEAST_CONTRAST = 4.5
@@ -181,6 +182,10 @@ def test_numbers_in_coloured_bars_have_contrast(pages: dict[str, str]) -> None:
     bars = json.loads(spec)["data"]
     for bar in bars:
         assert contrast(bar["textfont"]["color"], bar["marker"]["color"]) >= LEAST_CONTRAST
+
+
+def test_numbers_in_a_heat_map_have_contrast_at_both_ends() -> None:
+    assert all(contrast(INK, colour) >= LEAST_CONTRAST for _, colour in DIVERGING)
 
 
 def test_shaded_cells_of_matrices_stay_readable() -> None:

@@ -37,7 +37,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     options.binary_location = chromium
     for flag in (
         "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run",
-        "--disable-extensions", "--disable-component-update", "--disable-dev-shm-usage", "--hide-scrollbars",
+        "--disable-extensions", "--disable-component-update", "--disable-dev-shm-usage", "--hide-scrollbars", "--force-prefers-reduced-motion",
         f"--user-data-dir={tmp_path_factory.mktemp('profile')}",
     ):  # fmt: skip
         options.add_argument(flag)
@@ -135,6 +135,10 @@ def test_no_page_is_wider_than_its_screen(browser: Any, folder: Path, name: str,
     )
     assert screen == size[0]
     assert width <= screen
+    charts = browser.execute_script(
+        "return [...document.querySelectorAll('.chart')].map(c => [c.clientWidth, c.querySelector('.main-svg').clientWidth])"
+    )
+    assert all(drawn <= room for room, drawn in charts)
 
 
 def test_the_first_key_leads_past_the_header(browser: Any, folder: Path) -> None:
