@@ -170,9 +170,8 @@ def measure(folder: Path, n_participants: int, n_frames: int, long_frames: int) 
     size = size_of(derivatives.group_report, derivatives.comparison_page, derivatives.figures)
     page = size_of(derivatives.group_report)
     print(f"{n_participants} participants, {n_frames} frames each; peak memory {peak_memory_mib():.0f} MiB")
-    print(
-        f"group report: {group:.1f} s (participant reports up to date), page {page:.2f} MB; with comparison and figures {size:.2f} MB"
-    )
+    print(f"group report: {group:.1f} s (participant reports up to date), page {page:.2f} MB")
+    print(f"page, comparison and figures together: {size:.2f} MB")
     print(f"all reports of the study: {first:.1f} s, {(first - group) / n_participants:.2f} s a participant")
     one = make_study(folder / "one", 1, long_frames)
     time_reports(one)
