@@ -56,6 +56,7 @@ bench: $(SETUP)
 	$(BIN)/python -m benchmarks.extraction
 	$(BIN)/python -m benchmarks.classification
 	$(BIN)/python -m benchmarks.importing
+	$(BIN)/python -m benchmarks.reporting
 	$(BIN)/python -m benchmarks.group_tests
 	$(BIN)/python -m benchmarks.sequences --hrm
 

@@ -71,10 +71,23 @@
     });
   });
 
-  // Paper is narrower than the screen: drawings shrink with their page instead of being cut.
+  // Paper is narrower than the screen: drawings shrink to its columns, and grow back afterwards.
+  var PAPER_COLUMN = {1: 660, 2: 312};
+
   window.addEventListener('beforeprint', function () {
-    document.querySelectorAll('.chart .main-svg').forEach(function (svg) {
-      svg.setAttribute('viewBox', '0 0 ' + svg.getAttribute('width') + ' ' + svg.getAttribute('height'));
+    document.querySelectorAll('.chart .svg-container').forEach(function (box) {
+      var width = box.clientWidth;
+      var room = PAPER_COLUMN[box.closest('.columns-2, .columns-3') ? 2 : 1];
+      box.dataset.screen = box.style.cssText;
+      box.style.width = width + 'px';
+      box.style.height = box.clientHeight + 'px';
+      box.style.zoom = Math.min(1, room / width);
+    });
+  });
+
+  window.addEventListener('afterprint', function () {
+    document.querySelectorAll('.chart .svg-container').forEach(function (box) {
+      box.style.cssText = box.dataset.screen;
     });
   });
 

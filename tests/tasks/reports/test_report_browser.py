@@ -161,28 +161,26 @@ def test_zooming_one_timeline_zooms_the_others(browser: Any, folder: Path) -> No
     assert all(shown == [10, 20] for shown in ranges)
 
 
-def test_paper_shows_the_charts_whole(browser: Any, folder: Path) -> None:
+def test_paper_shows_the_charts_whole_and_the_screen_is_as_before(browser: Any, folder: Path) -> None:
     open_page(browser, folder / "group.html")
-    printed = base64.b64decode(
-        browser.execute_cdp_cmd("Page.printToPDF", {"paperWidth": 8.27, "paperHeight": 11.69})["data"]
+    measure = (
+        "return [...document.querySelectorAll('.chart .svg-container')].map(box => {"
+        "const shown = box.getBoundingClientRect(), figure = box.closest('figure').getBoundingClientRect(),"
+        "caption = box.closest('figure').querySelector('figcaption').getBoundingClientRect();"
+        "return [shown.right - figure.left, shown.bottom - caption.top]; })"
     )
-    assert printed.startswith(b"%PDF-")
+    before = browser.execute_script(measure)
+    # What the browser does when it prints: the event, then the layout on paper.
+    browser.execute_script("window.dispatchEvent(new Event('beforeprint'))")
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
-    try:
-        browser.execute_cdp_cmd(
-            "Emulation.setDeviceMetricsOverride", {"width": 700, "height": 990, "deviceScaleFactor": 1, "mobile": False}
-        )
-        shown = browser.execute_script(
-            "window.dispatchEvent(new Event('beforeprint'));"
-            "return [...document.querySelectorAll('.chart')].map(chart => [chart.clientWidth,"
-            "chart.querySelector('.main-svg').getBoundingClientRect().width])"
-        )
-        assert all(drawing <= box + 1 for box, drawing in shown)
-        assert (
-            browser.execute_script("return getComputedStyle(document.querySelector('nav.contents')).display") == "none"
-        )
-    finally:
-        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+    shown = browser.execute_script(f"document.body.style.width = '672px'; {measure}")
+    assert all(right <= 673 and below <= 1 for right, below in shown)
+    assert browser.execute_script("return getComputedStyle(document.querySelector('nav.contents')).display") == "none"
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+    browser.execute_script("document.body.style.width = ''; window.dispatchEvent(new Event('afterprint'))")
+    assert browser.execute_script(measure) == before
+    paper = {"paperWidth": 8.27, "paperHeight": 11.69}
+    assert base64.b64decode(browser.execute_cdp_cmd("Page.printToPDF", paper)["data"]).startswith(b"%PDF-")
 
 
 def test_a_page_without_its_assets_says_what_is_missing(browser: Any, folder: Path, tmp_path: Path) -> None:
