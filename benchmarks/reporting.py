@@ -18,7 +18,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from benchmarks.memory import peak_memory_mib
 from classifiers.tabular import CLASSIFIERS
 from features import frame_table
 from features.facs import EXPRESSION_COLUMNS
@@ -169,7 +168,7 @@ def measure(folder: Path, n_participants: int, n_frames: int, long_frames: int) 
     group = time_reports(checked)
     size = size_of(derivatives.group_report, derivatives.comparison_page, derivatives.figures)
     page = size_of(derivatives.group_report)
-    print(f"{n_participants} participants, {n_frames} frames each; peak memory {peak_memory_mib():.0f} MiB")
+    print(f"{n_participants} participants, {n_frames} frames each")
     print(f"group report: {group:.1f} s (participant reports up to date), page {page:.2f} MB")
     print(f"page, comparison and figures together: {size:.2f} MB")
     print(f"all reports of the study: {first:.1f} s, {(first - group) / n_participants:.2f} s a participant")
