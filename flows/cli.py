@@ -13,7 +13,18 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from flows.cli_support import ConfigFile, DryRun, Labels, StudyFolder, Verbose, finish, leave, prepare_prefect, run_flow
+from flows.cli_support import (
+    ConfigFile,
+    DryRun,
+    Labels,
+    StudyFolder,
+    Verbose,
+    finish,
+    leave,
+    prepare_prefect,
+    run_flow,
+    say_how_far_it_came,
+)
 from flows.cli_weights import weights_app
 from tasks.errors import ExitCode, FacetraceError, SettingsError
 
@@ -244,17 +255,17 @@ def demo(
     """Render participants with planted effects, run the study on them, and compare what was planted with what was found."""
     os.environ["FACETRACE_STUDIES"] = str(folder.resolve().parent)
     prepare_prefect(verbose=verbose)
-    from flows.demo import demo as flow  # noqa: PLC0415  (after Prefect's environment is settled)
+    with say_how_far_it_came():
+        from flows.demo import demo as flow  # noqa: PLC0415  (after Prefect's environment is settled)
 
-    summary = finish(
-        flow(
+        state = flow(
             study=folder.resolve().name,
             participants_per_group=participants_per_group,
             seconds=seconds,
             seed=seed,
             return_state=True,
         )
-    )
+    summary = finish(state)
     if summary.get("report"):
         print(f"Report: {os.path.relpath(folder / summary['report'])}")  # noqa: T201
     leave(summary)
@@ -272,7 +283,6 @@ def _interrupt(number: int, _frame: object) -> NoReturn:
     """Say so at once, and end the work at hand; a second signal ends the process where it stands."""
     signal.signal(number, signal.SIG_DFL)
     print("Interrupted. What was finished is kept; run the same command again to go on.", file=sys.stderr)  # noqa: T201
-    print(f"RESULT ok=0 failed=0 skipped=0 exit={int(ExitCode.INTERRUPTED)}", flush=True)  # noqa: T201
     raise KeyboardInterrupt
 
 

@@ -5,10 +5,14 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
+
+from tasks.errors import ExitCode
 
 StudyFolder = Annotated[Path, typer.Argument(help="Folder of the study.", show_default=False)]
 ConfigFile = Annotated[
@@ -38,17 +42,17 @@ def run_flow(
         return
     os.environ["FACETRACE_STUDIES"] = str(study.resolve().parent)
     prepare_prefect(verbose=verbose)
-    from flows import registry  # noqa: PLC0415  (after Prefect's environment is settled)
+    with say_how_far_it_came():
+        from flows import registry  # noqa: PLC0415  (after Prefect's environment is settled)
 
-    summary = finish(
-        registry.FLOWS[name](
+        state = registry.FLOWS[name](
             study=study.resolve().name,
             config=os.path.relpath(config, study) if config else "",
             **more,
             return_state=True,
             **({"participants": list(labels)} if labels else {}),
         )
-    )
+    summary = finish(state)
     if summary.get("report"):
         print(f"Report: {os.path.relpath(study / summary['report'])}")  # noqa: T201
     leave(summary)
@@ -70,6 +74,24 @@ def prepare_prefect(*, verbose: bool) -> None:
     os.environ.setdefault("PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW", "ignore")
     logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, format="%(levelname)s %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
+
+
+@contextmanager
+def say_how_far_it_came() -> Iterator[None]:
+    """Print the RESULT line of a flow that is interrupted in this block, and leave."""
+    try:
+        yield
+    except KeyboardInterrupt as interruption:
+        nothing_done = f"RESULT ok=0 failed=0 skipped=0 exit={int(ExitCode.INTERRUPTED)}"
+        print(next(_notes(interruption), nothing_done))  # noqa: T201
+        raise typer.Exit(int(ExitCode.INTERRUPTED)) from interruption
+
+
+def _notes(error: BaseException | None) -> Iterator[str]:
+    """Notes of an error and of those behind it: a run that had begun notes how far it came, on Prefect's signal to end too."""
+    while error is not None:
+        yield from getattr(error, "__notes__", ())
+        error = error.__context__
 
 
 def finish(state: Any) -> dict[str, Any]:

@@ -25,6 +25,7 @@ def compare_all(run: Run) -> bool:
             settings=settings.compare,
             study=settings.study,
             summarize=settings.summarize,
+            vote_tables=checked.vote_tables(),
         ),
     ) and run.step(
         "publish",

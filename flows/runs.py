@@ -257,7 +257,14 @@ def open_run(
         checked.raise_if_unusable(needs_weights=weights)
         manifest = RunManifest(command)
         manifest.add(checked.outcomes)
-        yield Run(checked, manifest)
+        try:
+            yield Run(checked, manifest)
+        except BaseException as error:
+            if not isinstance(error, Exception):  # ctrl-C, or Prefect's signal to end
+                manifest.note_interruption(checked.study.videos)
+                manifest.write(checked.study.derivatives.logs)
+                error.add_note(manifest.result_line())
+            raise
 
 
 def _end_early(command: str, folder: Path | None, error: Exception) -> State[Any]:

@@ -10,12 +10,14 @@ from typing import Final
 
 import pandas as pd
 
-from tasks.bids_names import bare_id
+from tasks.bids_names import Derivatives, bare_id
 from tasks.errors import ExitCode, FacetraceError, InvalidInputError, SettingsError, WeightsError
 from tasks.events import read_events
+from tasks.expression_votes import VoteTables, find_vote_tables
 from tasks.manifest import SKIPPED_NOT_ASKED, SKIPPED_WITHDRAWN, Outcome
 from tasks.participants import read_participants
-from tasks.probing import TRIAGE_COLUMNS, VideoProbe, probe_study
+from tasks.probe_cache import ProbeCache
+from tasks.probing import TRIAGE_COLUMNS, VideoProbe, probe_study, probe_video
 from tasks.problems import Problem, list_problems
 from tasks.provenance import Step, write_sidecar
 from tasks.rendered import is_rendered
@@ -50,6 +52,8 @@ class CheckedStudy:
         The weights that were found: detector, attributes.
     settings_error, weights_error
         Why settings or weights cannot be used.
+    probe_cache
+        Probes to keep for the next run.
     """
 
     study: Study
@@ -61,6 +65,7 @@ class CheckedStudy:
     weights: tuple[Weights, ...] = ()
     settings_error: SettingsError | None = None
     weights_error: WeightsError | None = None
+    probe_cache: ProbeCache = field(default_factory=ProbeCache)
 
     @property
     def outcomes(self) -> list[Outcome]:
@@ -122,6 +127,16 @@ class CheckedStudy:
         found = self.study.recordings
         return {item.key: read_events(item.events_path) for item in found if item.events_path is not None}
 
+    def vote_tables(self) -> VoteTables:
+        """Tables of other expression models by recording, where the settings name such models.
+
+        Raises
+        ------
+        InvalidInputError
+            If one is missing.
+        """
+        return find_vote_tables(self.study.folder, self.settings.compare.vote_models, self.study.recordings)
+
     def describe(self) -> Iterator[str]:
         """Lines for a terminal: what was found, and everything that is wrong."""
         participants = len(self.study.participants)
@@ -163,11 +178,14 @@ def check_study(folder: Path, *, config: Path | None = None, participant_labels:
     study, problems = read_study(
         folder, tasks=settings.study.tasks, participant_labels=participant_labels or None, groups=groups
     )
+    kept = Derivatives.of_study(folder).folder
+    cache = ProbeCache.read(kept) if settings.run.trust_file_times else ProbeCache()
     probed = probe_study(
         study,
         problems,
         min_duration_s=settings.video.min_duration_s,
         stall_timeout_s=settings.video.stall_timeout_s,
+        probe=lambda video: cache.probe(video, probe_video),
     )
     rendered = {
         video.label: is_rendered(video.path, probed.probes[video.label].sha256)
@@ -186,6 +204,7 @@ def check_study(folder: Path, *, config: Path | None = None, participant_labels:
         weights=weights,
         settings_error=settings_error,
         weights_error=weights_error,
+        probe_cache=cache,
     )
 
 
@@ -224,11 +243,12 @@ def open_for_import(
 
 
 def write_triage(checked: CheckedStudy) -> Path:
-    """Write the triage table of a study: one row a recording, and what is wrong with it."""
+    """Write the triage table of a study: one row a recording, and what is wrong with it; keep the probes for the next run."""
     output = checked.study.derivatives.group_table("triage", "videos")
     started = datetime.now(UTC)
     settings = {"video.min_duration_s": checked.settings.video.min_duration_s}
     inputs = {label: probe.sha256 for label, probe in checked.probes.items()}
+    checked.probe_cache.write(checked.study.derivatives.folder, study_folder=checked.study.folder)
     columns = write_table(checked.triage, output, described=TRIAGE_COLUMNS)
     write_sidecar(
         output,

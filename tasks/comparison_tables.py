@@ -7,7 +7,8 @@ from typing import Any, Final
 
 from features.facs import EMOTIONET_AUS, action_name
 from features.frame_table import Column
-from tasks.comparison import ATTRIBUTE_READING_COLUMNS, ATTRIBUTE_TEST_COLUMNS, Comparison
+from tasks.attribute_tests import ATTRIBUTE_READING_COLUMNS, ATTRIBUTE_TEST_COLUMNS
+from tasks.comparison import Comparison
 from tasks.emotion_columns import (
     COMPLEXITY_COLUMNS,
     DIVERSITY_COLUMNS,

@@ -18,6 +18,7 @@ from features.emotions import (
 )
 from features.facs import EMOTIONET_AUS, EXPRESSION_COLUMNS
 from tasks.errors import InvalidInputError
+from tasks.expression_votes import VoteTables, read_votes
 from tasks.frame_sources import SESSION_KEY, FrameSource, SessionKey, describe_session, index_events, read_sessions
 
 EmotionSource = Literal["segment", "vote"]
@@ -35,6 +36,7 @@ def read_emotions(
     *,
     signals: Sequence[str],
     source: EmotionSource = "segment",
+    vote_tables: VoteTables | None = None,
     vote_threshold: float = 0.6,
     activation_threshold: float = 0.5,
 ) -> Iterator[tuple[SessionKey, str, pd.DataFrame, pd.Series]]:
@@ -53,6 +55,8 @@ def read_emotions(
     source
         ``segment``: emotion of the stimulus on screen. ``vote``: expression that the attribute network is confident of and that
         action units confirm (`features.emotions.label_frames_by_vote`).
+    vote_tables
+        Tables of other models that vote with it, by session.
     vote_threshold
         Probability that the likeliest expression must pass.
     activation_threshold
@@ -82,9 +86,11 @@ def read_emotions(
     else:
         columns = ["valid", *signals, *EMOTIONET_AUS, *EXPRESSION_COLUMNS]
 
-        def label(_: SessionKey, frames: pd.DataFrame) -> pd.Series:
+        def label(key: SessionKey, frames: pd.DataFrame) -> pd.Series:
             active = frames[list(EMOTIONET_AUS)] > activation_threshold
-            return label_frames_by_vote(soft_vote([frames[list(EXPRESSION_COLUMNS)]]), active, threshold=vote_threshold)
+            others = [read_votes(path, frames) for path in (vote_tables or {}).get(key, ())]
+            votes = soft_vote([frames[list(EXPRESSION_COLUMNS)], *others])
+            return label_frames_by_vote(votes, active, threshold=vote_threshold)
 
     seen: set[SessionKey] = set()
     for key, frames in read_sessions(frame_tables, only=list(dict.fromkeys(columns))):

@@ -16,6 +16,7 @@ from tasks.classification import PERFORMANCE_COLUMNS, PREDICTION_COLUMNS, classi
 from tasks.comparison import compare_groups
 from tasks.comparison_tables import describe_comparison
 from tasks.errors import InvalidInputError
+from tasks.expression_votes import VoteTables
 from tasks.planted_effects import PLANTED_EFFECT_COLUMNS, estimate_effects
 from tasks.progress import Reporter, silent
 from tasks.provenance import MISSING, find_damage, read_sidecar
@@ -109,10 +110,19 @@ def update_comparison(
     settings: CompareSettings,
     study: StudySettings,
     summarize: SummarizeSettings,
+    vote_tables: VoteTables | None = None,
 ) -> str | None:
     """Bring the tests of group differences up to date: by attribute group, by action unit and emotion, by combinations."""
     features = derivatives.group_table("features", "participants")
-    planned = plan_comparison(derivatives, frame_tables, events, settings=settings, study=study, summarize=summarize)
+    planned = plan_comparison(
+        derivatives,
+        frame_tables,
+        events,
+        settings=settings,
+        study=study,
+        summarize=summarize,
+        vote_tables=vote_tables,
+    )
 
     def compute() -> dict[str, MadeTable]:
         require_whole([features, *frame_tables])
@@ -124,6 +134,7 @@ def update_comparison(
             group_a=study.positive_group,
             group_b=study.comparison_group,
             activation_threshold=summarize.activation_threshold,
+            vote_tables=vote_tables,
         )
         return describe_comparison(comparison, merge_facts([features]))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +18,7 @@ Status = Literal["ok", "failed", "skipped"]
 
 SKIPPED_NOT_ASKED: Final = "not among --participant-label"
 SKIPPED_WITHDRAWN: Final = "withdrawn"
+SKIPPED_INTERRUPTED: Final = "the run was interrupted before it came to an end here"
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,8 @@ class RunManifest:
         Analyses that could not run, with their code and reason; they do not stop the others.
     actions
         What each step on the whole study did, in order.
+    interrupted
+        Whether the run was stopped, as by ctrl-C.
     """
 
     command: str
@@ -69,6 +72,7 @@ class RunManifest:
     outcomes: list[Outcome] = field(default_factory=list)
     step_errors: list[dict[str, Any]] = field(default_factory=list)
     actions: dict[str, str] = field(default_factory=dict)
+    interrupted: bool = False
 
     def add(self, outcomes: Sequence[Outcome]) -> None:
         """Add outcomes."""
@@ -77,6 +81,13 @@ class RunManifest:
     def add_step_error(self, step: str, code: ExitCode, reason: str) -> None:
         """Note that an analysis could not run."""
         self.step_errors.append({"step": step, "exit_code": int(code), "reason": reason})
+
+    def note_interruption(self, recordings: Iterable[OfRecording]) -> None:
+        """Note that the run was stopped; those of its recordings that are not accounted for count as skipped."""
+        self.interrupted = True
+        known = {outcome.key for outcome in self.outcomes}
+        left = [item.key for item in recordings if item.key not in known]
+        self.add([Outcome(*key, "skipped", SKIPPED_INTERRUPTED) for key in left])
 
     def describe_actions(self) -> Iterator[str]:
         """Lines that say what was computed and why, recordings of the same fate together."""
@@ -92,6 +103,8 @@ class RunManifest:
     @property
     def exit_code(self) -> ExitCode:
         """Code of the whole run: failed participants weigh more than an analysis that lacks participants."""
+        if self.interrupted:
+            return ExitCode.INTERRUPTED
         failed = [outcome for outcome in self.outcomes if outcome.status == "failed"]
         if failed and not self.count("ok"):
             codes = {outcome.exit_code for outcome in failed}

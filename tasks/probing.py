@@ -6,7 +6,7 @@ and hashes the file.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -222,6 +222,7 @@ def probe_study(
     *,
     min_duration_s: float = DEFAULT_MIN_DURATION_S,
     stall_timeout_s: float = DEFAULT_STALL_TIMEOUT_S,
+    probe: Callable[[SessionVideo], VideoProbe] | None = None,
 ) -> Triage:
     """Probe every recording of a study, and gather all that is known in one table.
 
@@ -235,6 +236,8 @@ def probe_study(
         A shorter recording is an error, seconds.
     stall_timeout_s
         A recording of which nothing can be read for so many seconds is an error.
+    probe
+        Looks at a recording; `probe_video` where None.
 
     Returns
     -------
@@ -243,16 +246,21 @@ def probe_study(
     """
     probes: dict[str, VideoProbe] = {}
     found: list[Problem] = []
+    look_at = probe or _probe_recording
     for video in study.videos:
         try:
-            probe = call_watched(partial(probe_video, video.path), Watch(video.path.name, stall_timeout_s))
+            looked = call_watched(partial(look_at, video), Watch(video.path.name, stall_timeout_s))
         except InvalidInputError as error:
             found.append(_video_error("unreadable_video", video, str(error), ""))
             continue
-        probes[video.label] = probe
-        found += _check_probe(video, probe, study.folder, min_duration_s)
+        probes[video.label] = looked
+        found += _check_probe(video, looked, study.folder, min_duration_s)
     found += find_duplicates(study.videos, probes)
     return Triage(_tabulate(study, [*problems, *found], probes), probes, tuple(found))
+
+
+def _probe_recording(video: SessionVideo) -> VideoProbe:
+    return probe_video(video.path)
 
 
 def find_duplicates(videos: Iterable[SessionVideo], probes: Mapping[str, VideoProbe]) -> list[Problem]:

@@ -178,6 +178,9 @@ class CompareSettings(Section):
     """What gives a frame its emotion. segment: the stimulus on screen (events.tsv). vote: the expression that the attribute network
     is confident of and that action units confirm, as in Hugging Rain Man; units that confirm cannot be tested fairly and are
     marked."""
+    vote_models: tuple[str, ...] = ()
+    """Folders, relative to the study, of other expression models that vote with the network: one table a recording (.csv or
+    .parquet, named after it) with the column frame and one for each class of expression. Their probabilities are averaged."""
     vote_threshold: Fraction = 0.6
     """Probability that the likeliest expression must pass (strictly) in a vote; Ji et al. 2025, section IV-B."""
     permutations: Annotated[int, Field(ge=99)] = 10_000
@@ -197,6 +200,14 @@ class CompareSettings(Section):
     """Valid frames that a participant needs in an emotion for the diversity of combinations of units."""
     seed: Annotated[int, Field(ge=0)] = 20250420
     """Seed of permutations and resamples."""
+
+    @model_validator(mode="after")
+    def _models_vote(self) -> Self:
+        if self.vote_models and self.emotion != "vote":
+            raise ValueError(
+                f"compare.vote_models is set but compare.emotion is {self.emotion!r}; set compare.emotion to vote"
+            )
+        return self
 
 
 class ExportSettings(Section):
@@ -271,6 +282,9 @@ class RunSettings(Section):
     """auto, cpu, cuda or cuda:N for the networks."""
     threads: Annotated[int, Field(ge=0)] = 0
     """CPU threads of the networks in each worker; 0 divides the cores among the workers."""
+    trust_file_times: bool = True
+    """true: a video whose size, times of change and inode are those of the last run is neither read nor hashed again before the
+    run. false: every video is, at every run. A video that is extracted is hashed in any case."""
 
     @model_validator(mode="after")
     def _address_is_for_dask(self) -> Self:

@@ -145,6 +145,7 @@ def _plans(checked: CheckedStudy) -> Mapping[str, PlannedStep]:
             settings=settings.compare,
             study=settings.study,
             summarize=settings.summarize,
+            vote_tables=checked.vote_tables(),
         ),
         "publish": plan_publication(
             study.derivatives, settings=settings.compare, study=settings.study, summarize=settings.summarize

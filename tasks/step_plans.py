@@ -14,6 +14,7 @@ from typing import Any, Final
 import pandas as pd
 
 from tasks.bids_names import Derivatives
+from tasks.expression_votes import VoteTables
 from tasks.provenance import Step, sha256_file
 from tasks.recordings import SessionVideo
 from tasks.settings import (
@@ -137,6 +138,7 @@ def plan_comparison(
     settings: CompareSettings,
     study: StudySettings,
     summarize: SummarizeSettings,
+    vote_tables: VoteTables | None = None,
 ) -> PlannedStep:
     """What decides the tests of group differences."""
     features = derivatives.group_table("features", "participants")
@@ -144,7 +146,15 @@ def plan_comparison(
         "compare",
         COMPARE_VERSION,
         {**_section("compare", settings), **_groups(study), **_thresholds(summarize)},
-        {**hash_files([features, *frame_tables]), "events": hash_rows(*events.values())},
+        {
+            **hash_files([features, *frame_tables]),
+            "events": hash_rows(*events.values()),
+            **{
+                f"{path.parent.name}/{path.name}": sha256_file(path)
+                for paths in (vote_tables or {}).values()
+                for path in paths
+            },
+        },
     )
     return PlannedStep(
         step,

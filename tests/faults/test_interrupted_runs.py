@@ -64,9 +64,17 @@ def test_an_interrupted_run_ends_cleanly(long_study, environment, number):
     assert process.returncode == 130, err
     assert "Traceback" not in err
     assert "Interrupted. What was finished is kept; run the same command again to go on." in err
-    assert out.splitlines()[-1].endswith("exit=130")
-    # The check's table is finished; the frame table is not begun.
-    assert files_of(long_study) == {".run.lock", "desc-triage_videos.parquet", "desc-triage_videos.json"}
+    assert out.splitlines()[-1] == "RESULT ok=0 failed=0 skipped=2 exit=130"
+    # What checking found is there; the frame table is not begun; the run log accounts for both recordings.
+    (log,) = long_study.glob("derivatives/facetrace/logs/run-*.json")
+    checked = {"desc-triage_videos.parquet", "desc-triage_videos.json", "probes.json"}
+    assert files_of(long_study) == {".run.lock", log.name, *checked}
+    noted = json.loads(log.read_text())
+    assert noted["exit_code"] == 130
+    assert [(item["participant_id"], item["status"]) for item in noted["inputs"]] == [
+        ("001", "skipped"),
+        ("002", "skipped"),
+    ]
 
 
 def test_the_run_after_a_killed_one_completes(long_study, environment):

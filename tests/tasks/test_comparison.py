@@ -11,7 +11,8 @@ from scipy import stats
 
 from features.facs import EMOTIONET_AUS
 from features.vector_58 import ATTRIBUTE_GROUPS, FEATURE_NAMES
-from tasks.comparison import ATTRIBUTE_TEST_COLUMNS, compare_attributes, compare_groups
+from tasks.attribute_tests import ATTRIBUTE_TEST_COLUMNS, compare_attributes
+from tasks.comparison import compare_groups
 from tasks.emotion_columns import EMOTION_TEST_COLUMNS
 from tasks.emotion_frames import order_emotions, summarize_emotions
 from tasks.emotion_tests import compare_emotions

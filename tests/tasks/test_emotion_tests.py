@@ -9,14 +9,9 @@ import pytest
 from features.facs import EMOTIONET_AUS, EXPRESSION_COLUMNS
 from stats.corrections import adjust_p_values
 from stats.group_tests import mann_whitney, student_t
+from tasks.attribute_tests import ATTRIBUTE_READING_COLUMNS, READINGS, compare_attribute_readings
 from tasks.combination_tests import compare_diversity, list_directions, tabulate_complexity
-from tasks.comparison import (
-    ATTRIBUTE_READING_COLUMNS,
-    READINGS,
-    code_covariates,
-    compare_attribute_readings,
-    compare_frames_of_emotions,
-)
+from tasks.comparison import code_covariates, compare_frames_of_emotions
 from tasks.comparison_tables import TABLES, rate_columns
 from tasks.emotion_frames import collect_frames, rate_actions, read_emotions
 from tasks.errors import InvalidInputError

@@ -11,8 +11,9 @@ import pandas as pd
 import pytest
 
 from features.vector_58 import FEATURE_NAMES
+from tasks.attribute_tests import compare_attribute_readings, compare_attributes
 from tasks.bids_names import Derivatives
-from tasks.comparison import Comparison, compare_attribute_readings, compare_attributes, compare_frames_of_emotions
+from tasks.comparison import Comparison, compare_frames_of_emotions
 from tasks.comparison_tables import describe_comparison
 from tasks.provenance import read_sidecar
 from tasks.publication import update_publication

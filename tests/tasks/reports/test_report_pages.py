@@ -12,8 +12,8 @@ import pytest
 from plotly import graph_objects
 
 from features.frame_table import empty_rows
+from tasks.attribute_tests import ATTRIBUTE_TEST_COLUMNS
 from tasks.classification import PERFORMANCE_COLUMNS, PREDICTION_COLUMNS
-from tasks.comparison import ATTRIBUTE_TEST_COLUMNS
 from tasks.emotion_columns import COMPLEXITY_COLUMNS, DIVERSITY_COLUMNS, EMOTION_TEST_COLUMNS
 from tasks.manifest import Outcome
 from tasks.planted_effects import PLANTED_EFFECT_COLUMNS
