@@ -192,6 +192,11 @@ class Derivatives:
         return self.folder / "group" / "figures"
 
     @property
+    def exports(self) -> Path:
+        """Folder of tables for other programs."""
+        return self.folder / "export"
+
+    @property
     def logs(self) -> Path:
         """Folder of run manifests, ``run-<id>.json``."""
         return self.folder / "logs"

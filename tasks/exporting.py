@@ -17,7 +17,6 @@ from tasks.reports.formatting import plural
 from tasks.tables import read_table
 
 EXPORT_VERSION: Final = 1
-EXPORT_FOLDER: Final = "export"
 FRAMES: Final = "frames"
 """Name of the frame tables, one a recording; every other name is that of a table in the folder ``group``."""
 
@@ -97,7 +96,7 @@ def list_jobs(checked: CheckedStudy, tables: Sequence[str] = ()) -> list[ExportJ
 
 
 def _folder(checked: CheckedStudy) -> Path:
-    return checked.study.derivatives.folder / EXPORT_FOLDER
+    return checked.study.derivatives.exports
 
 
 def _group_tables(checked: CheckedStudy) -> dict[str, Path]:
