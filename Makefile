@@ -59,6 +59,7 @@ bench: $(SETUP)
 	$(BIN)/python -m benchmarks.reporting
 	$(BIN)/python -m benchmarks.group_tests
 	$(BIN)/python -m benchmarks.sequences --hrm
+	$(BIN)/python -m benchmarks.attribute_data --fraction 0.2
 
 # Ten minutes: how often each test is wrong by chance.
 proofs: $(SETUP)

@@ -13,6 +13,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from flows.cli_attributes import attributes_app
 from flows.cli_support import (
     ConfigFile,
     DryRun,
@@ -37,6 +38,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(weights_app, name="weights")
+app.add_typer(attributes_app)
 
 
 @app.command()

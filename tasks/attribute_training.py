@@ -164,7 +164,7 @@ def evaluate_demo_attributes(weights: Path, crops: Path, report: Path, *, traini
         metadata = dict(file.metadata())
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (not a mapping)
     model = AttributeModel.from_checkpoint(tensors, metadata)
-    scores = score_attributes(data.labels, model.predict(data.crops), model.layout)
+    scores = score_attributes(data.labels, model.predict(data.crops[:]), model.layout)
     figures = _describe_scores(scores, model.aus) | {"n_faces": len(data), "n_identities": len(np.unique(identities))}
     write_json_atomic(report, _without_nan(figures))
     return report

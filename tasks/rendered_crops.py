@@ -19,9 +19,10 @@ from features.attributes.labels import AttributeLabels
 from features.attributes.training import CropData
 from features.faces.alignment import align_face
 from tasks.errors import InvalidInputError
+from tasks.process_pool import run_in_order
 from tasks.progress import Reporter, silent
 from tasks.provenance import make_folder, write_atomic
-from tasks.rendered_scenes import read_shard, run_in_order
+from tasks.rendered_scenes import read_shard
 
 MIN_VISIBLE: Final = 0.75
 """Faces of which less is in view are left out: their labels name units that cannot be seen."""

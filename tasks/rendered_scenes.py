@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from itertools import starmap
-from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import cv2
 import numpy as np
@@ -20,13 +16,12 @@ from features.faces.training_crops import LabelledScene
 from features.synthetic.identity import Identity
 from features.synthetic.training_samples import FaceLabels, sample_scene
 from tasks.errors import InvalidInputError
+from tasks.process_pool import run_in_order
 from tasks.progress import Reporter, silent
 from tasks.provenance import make_folder, write_atomic
 
 SCENES_PER_SHARD: Final = 250
 _JPEG_QUALITY: Final = 95
-
-ResultT = TypeVar("ResultT")
 
 
 def render_training_set(
@@ -97,17 +92,6 @@ def read_shard(path: Path) -> Iterator[LabelledScene]:
         pixels = cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)
         mine = scene == number
         yield LabelledScene(pixels, boxes[mine], landmarks[mine], visible[mine])
-
-
-def run_in_order(function: Callable[..., ResultT], jobs: Sequence[tuple[Any, ...]], workers: int) -> Iterator[ResultT]:
-    """Results of ``function(*job)`` in order, by that many processes; in this one where it is a single worker."""
-    if workers == 1:
-        yield from starmap(function, jobs)
-        return
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        waiting = deque(pool.submit(function, *job) for job in jobs)
-        while waiting:
-            yield waiting.popleft().result()
 
 
 def _write_shard(path: Path, seed: Sequence[int], n_scenes: int) -> None:

@@ -1,15 +1,31 @@
-"""Random changes of training crops that leave their labels true, on whole batches of tensors."""
+"""Random changes of training crops that leave their labels true, on whole batches of tensors.
+
+All draws come from the generator that is passed in, so a seed repeats them and nothing else in the program shifts them: the
+random transforms of torchvision draw from the global generator, therefore only its functional forms are called here.
+
+References
+----------
+.. [1] Li B. et al. (2019). A facial affect analysis system for autism spectrum disorder. ICIP. doi:10.1109/ICIP.2019.8803604
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from typing import Literal
 
 import torch
 from torch.nn import functional
+from torchvision.transforms.v2 import InterpolationMode
+from torchvision.transforms.v2 import functional as transforms
 
 _Change = Callable[[torch.Tensor, torch.Generator], torch.Tensor]
+
+_CROP_ATTEMPTS = 10
+_CROP_ASPECT = (3 / 4, 4 / 3)
+"""How often torchvision's RandomResizedCrop draws a crop that fits before it takes the whole image, and its range of
+width / height."""
 
 _DCT_SIDE = 8
 _LUMINANCE_TABLE = (
@@ -30,6 +46,10 @@ class Augmentation:
 
     Attributes
     ----------
+    geometry
+        ``"warp"``: flip, rotation, shear, scale, aspect and shift are one resampling of the whole batch. ``"torchvision"``: one
+        after the other as in the code released with [1]_: RandomResizedCrop by `scale` of the area, RandomAffine by
+        `rotation_deg` and `shear_deg` along x with black beyond the edge, flip; `aspect` and `shift` do not apply.
     flip
         Probability of a mirror image. Labels do not name a side, so they stay true.
     rotation_deg, shear_deg
@@ -48,6 +68,7 @@ class Augmentation:
         Probability that the blocks of a face are quantised as JPEG does, at qualities 20 to 80.
     """
 
+    geometry: Literal["warp", "torchvision"] = "warp"
     flip: float = 0.5
     rotation_deg: float = 5.0
     shear_deg: float = 20.0
@@ -65,12 +86,18 @@ class Augmentation:
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
+            if field.name == "geometry":
+                continue
             if value < 0 or (field.name in {"flip", "blur", "compression"} and value > 1):
                 raise ValueError(f"Expected {field.name} to be 0 or more, a probability at most 1, got {value}.")
+        if self.geometry == "torchvision" and (self.aspect or self.shift):
+            raise ValueError(
+                f"Expected no aspect or shift with torchvision's geometry, got {self.aspect} and {self.shift}."
+            )
 
 
-PUBLISHED_AUGMENTATION = Augmentation()
-"""Flip, crop, rotation and shear with the limits of the code released with Li et al. (2019)."""
+PUBLISHED_AUGMENTATION = Augmentation(geometry="torchvision")
+"""Flip, crop, rotation and shear with the limits of the code released with Li et al. (2019), by torchvision's transforms."""
 
 
 def augment(images: torch.Tensor, amount: Augmentation, *, size: int, generator: torch.Generator) -> torch.Tensor:
@@ -91,7 +118,8 @@ def augment(images: torch.Tensor, amount: Augmentation, *, size: int, generator:
     -------
     Tensor, shape (n, 3, size, size), 0 to 1, channels last in memory
     """
-    out = _warp(images, amount, size, generator)
+    geometry = _transform if amount.geometry == "torchvision" else _warp
+    out = geometry(images, amount, size, generator)
     out = _change_light(out, amount, generator)
     out = _where_drawn(out, amount.blur, generator, _lose_resolution)
     if amount.noise:
@@ -138,6 +166,45 @@ def _warp(images: torch.Tensor, amount: Augmentation, size: int, generator: torc
         images = functional.avg_pool2d(images, 2**halvings)
     grid = functional.affine_grid(rows.view(n, 2, 3).to(images), [n, 3, size, size], align_corners=False)
     return functional.grid_sample(images, grid, padding_mode="border", align_corners=False)
+
+
+def _transform(images: torch.Tensor, amount: Augmentation, size: int, generator: torch.Generator) -> torch.Tensor:
+    """Crop and resize, rotate and shear, mirror: each image by draws of its own."""
+    n = len(images)
+    windows = _draw_windows(n, images.shape[-1], amount.scale, generator)
+    angles = _draw_around(n, amount.rotation_deg, generator).tolist()
+    shears = _draw_around(n, amount.shear_deg, generator).tolist()
+    mirrored = (torch.rand(n, generator=generator) < amount.flip).tolist()
+    out = []
+    for image, window, angle, shear, mirror in zip(images, windows, angles, shears, mirrored, strict=True):
+        part = transforms.resized_crop(image, *window, [size, size], InterpolationMode.BILINEAR, antialias=True)
+        turned = transforms.affine(
+            part, angle, translate=[0, 0], scale=1.0, shear=[shear, 0.0], interpolation=InterpolationMode.BILINEAR
+        )
+        out.append(transforms.horizontal_flip(turned) if mirror else turned)
+    return torch.stack(out)
+
+
+def _draw_windows(n: int, side: int, scale: float, generator: torch.Generator) -> list[tuple[int, int, int, int]]:
+    """Windows (top, left, height, width) as RandomResizedCrop draws them: the first of ten that fits, else the whole image.
+
+    With a scale around 1 most draws do not fit, for an area above 1 or a width beyond the image: this is where the published
+    limits end, and most images are used whole.
+    """
+    area = side * side * (1 + _draw(n * _CROP_ATTEMPTS, -scale, scale, generator).view(n, _CROP_ATTEMPTS))
+    low, high = (math.log(limit) for limit in _CROP_ASPECT)
+    aspect = torch.exp(_draw(n * _CROP_ATTEMPTS, low, high, generator).view(n, _CROP_ATTEMPTS))
+    widths, heights = (area * aspect).sqrt().round(), (area / aspect).sqrt().round()
+    fits = (widths <= side) & (heights <= side)
+    first = fits.int().argmax(dim=1, keepdim=True)
+    places = torch.rand(n, 2, generator=generator).tolist()
+    windows = []
+    for row, (down, across) in enumerate(places):
+        height, width = int(heights[row, first[row]]), int(widths[row, first[row]])
+        if not fits[row].any() or not scale:
+            height = width = side
+        windows.append((int(down * (side - height + 1)), int(across * (side - width + 1)), height, width))
+    return windows
 
 
 def _change_light(images: torch.Tensor, amount: Augmentation, generator: torch.Generator) -> torch.Tensor:

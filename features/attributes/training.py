@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from features.attributes.augmentation import augment, resize
+from features.attributes.crop_data import CropArray
 from features.attributes.frames import raw_to_frame
 from features.attributes.labels import AttributeLabels
 from features.attributes.losses import LabelBatch, MultiTaskLoss, TaskLosses, compute_class_weights
@@ -31,12 +32,12 @@ class CropData:
     Attributes
     ----------
     crops
-        Shape (n, S, S, 3), uint8, RGB; may be mapped from a file.
+        Shape (n, S, S, 3), uint8, RGB: an array, may be mapped from a file, or another object that is read by integer arrays.
     labels
         Of the n crops.
     """
 
-    crops: npt.NDArray[np.uint8]
+    crops: CropArray
     labels: AttributeLabels
 
     def __post_init__(self) -> None:
@@ -171,7 +172,7 @@ def train(
 
 def read_faces(
     network: AttributeNetwork,
-    crops: npt.NDArray[np.uint8],
+    crops: CropArray,
     *,
     input_size: int,
     batch_size: int = 64,

@@ -11,6 +11,7 @@ from features.attributes.augmentation import (
     PUBLISHED_AUGMENTATION,
     Augmentation,
     _dct_basis,
+    _draw_windows,
     augment,
     resize,
 )
@@ -122,3 +123,66 @@ def test_resize_to_the_same_size_is_the_identity(images: torch.Tensor) -> None:
 def test_impossible_amounts_are_refused(name: str, value: float) -> None:
     with pytest.raises(ValueError, match=f"Expected {name} to be 0 or more"):
         Augmentation(**{name: value})
+
+
+def published(**amounts: float) -> Augmentation:
+    return Augmentation(
+        geometry="torchvision", **{"flip": 0.0, "rotation_deg": 0.0, "shear_deg": 0.0, "scale": 0.0, **amounts}
+    )
+
+
+def test_published_geometry_without_amounts_changes_nothing(images: torch.Tensor) -> None:
+    torch.testing.assert_close(augment(images, published(), size=64, generator=generator()), images, atol=1e-5, rtol=0)
+
+
+def test_published_flip_mirrors(images: torch.Tensor) -> None:
+    got = augment(images, published(flip=1.0), size=64, generator=generator())
+    torch.testing.assert_close(got, images.flip(3), atol=1e-5, rtol=0)
+
+
+def test_published_shear_moves_rows_along_x_only_and_fills_with_black() -> None:
+    """A shear by s degrees moves the row at height y by -tan(s) * y along x, so every row keeps its content and the middle stays."""
+    column = torch.zeros(16, 3, 65, 65)
+    column[..., 32] = 1.0
+    got = augment(column, published(shear_deg=20.0), size=65, generator=generator())[:, 0]
+    torch.testing.assert_close(got.sum(dim=2), torch.ones(16, 65), atol=1e-4, rtol=0)
+    torch.testing.assert_close(got[:, 32, 32], torch.ones(16), atol=1e-4, rtol=0)
+    places = (got * torch.arange(65.0)).sum(dim=2)
+    slopes = (places[:, -1] - places[:, 0]) / 64
+    heights = torch.arange(65.0) - 32
+    torch.testing.assert_close(places, 32 + slopes[:, None] * heights, atol=1e-3, rtol=0)
+    limit = np.tan(np.deg2rad(20.0))
+    assert slopes.abs().max() <= limit + 1e-4
+    assert slopes.abs().max() > 0.5 * limit
+    white = augment(torch.ones(8, 3, 64, 64), published(rotation_deg=30.0), size=64, generator=generator())
+    assert (white[:, :, 0, 0] < 0.5).all()
+
+
+def test_published_windows_are_distributed_as_torchvision_draws_them() -> None:
+    """RandomResizedCrop draws from the global generator; ours from its own. Share of whole images and mean sides agree."""
+    from torchvision.transforms import v2
+
+    n, side = 3000, 224
+    windows = torch.tensor(_draw_windows(n, side, 0.1, generator())).double()
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        transform, image = v2.RandomResizedCrop(side, scale=(0.9, 1.1)), torch.zeros(1, side, side)
+        drawn = [transform.make_params([image]) for _ in range(n)]
+    reference = torch.tensor([[p["top"], p["left"], p["height"], p["width"]] for p in drawn]).double()
+    error = (windows.var(dim=0) + reference.var(dim=0)).div(n).sqrt()
+    assert ((windows.mean(dim=0) - reference.mean(dim=0)).abs() < 4 * error).all()
+    whole = [(part[:, 2:] == side).all(dim=1).double().mean() for part in (windows, reference)]
+    assert abs(whole[0] - whole[1]) < 4 * np.sqrt(0.5 / n)
+    assert (windows[:, 0] + windows[:, 2] <= side).all()
+    assert (windows[:, 1] + windows[:, 3] <= side).all()
+
+
+def test_published_geometry_leaves_the_global_generator_alone(images: torch.Tensor) -> None:
+    before = torch.random.get_rng_state()
+    augment(images, PUBLISHED_AUGMENTATION, size=48, generator=generator())
+    assert torch.equal(torch.random.get_rng_state(), before)
+
+
+def test_published_geometry_has_no_shift() -> None:
+    with pytest.raises(ValueError, match="no aspect or shift"):
+        published(shift=0.1)

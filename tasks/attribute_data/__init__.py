@@ -1,0 +1,1 @@
+"""Data sets that an attribute network learns from: reading their labels, cutting face crops, mixing them."""
