@@ -55,6 +55,7 @@ lint: $(DEV)
 bench: $(SETUP)
 	$(BIN)/python -m benchmarks.extraction
 	$(BIN)/python -m benchmarks.classification
+	$(BIN)/python -m benchmarks.attributes
 	$(BIN)/python -m benchmarks.importing
 	$(BIN)/python -m benchmarks.reporting
 	$(BIN)/python -m benchmarks.group_tests

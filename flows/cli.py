@@ -13,6 +13,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from flows.cli_attribute_export import describe_attributes, export_attributes, import_attributes
 from flows.cli_attributes import attributes_app
 from flows.cli_support import (
     ConfigFile,
@@ -22,12 +23,14 @@ from flows.cli_support import (
     Verbose,
     finish,
     leave,
+    name_paths,
     prepare_prefect,
     run_flow,
     say_how_far_it_came,
 )
 from flows.cli_weights import weights_app
-from tasks.errors import ExitCode, FacetraceError, SettingsError
+from tasks.bids_names import Derivatives
+from tasks.errors import ExitCode, FacetraceError
 
 app = typer.Typer(
     name="facetrace",
@@ -39,6 +42,8 @@ app = typer.Typer(
 )
 app.add_typer(weights_app, name="weights")
 app.add_typer(attributes_app)
+for command in (export_attributes, import_attributes, describe_attributes):
+    app.command()(command)
 
 
 @app.command()
@@ -157,9 +162,31 @@ def summarize(
 
 
 @app.command()
-def classify(study: StudyFolder, config: ConfigFile = None, dry_run: DryRun = False, verbose: Verbose = False) -> None:
-    """Seven classifiers, leaving one participant out."""
-    run_flow("classify", study, config, None, dry_run=dry_run, verbose=verbose)
+def classify(
+    study: StudyFolder,
+    config: ConfigFile = None,
+    label: Annotated[str, typer.Option(help="Name of this study's attribute network; by default of its weights.")] = "",
+    also: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="NAME=FOLDER of a study, or tree of derivatives, that was classified with another network on the same "
+            "participants; may be repeated."
+        ),
+    ] = None,
+    dry_run: DryRun = False,
+    verbose: Verbose = False,
+) -> None:
+    """Seven classifiers, leaving one participant out; beside those of other networks and the published rows."""
+    others = name_paths(also or [])
+
+    def present() -> None:
+        from flows.cli_tables import print_table  # noqa: PLC0415
+        from tasks.classifier_networks import compare_networks, name_network  # noqa: PLC0415
+
+        for table in compare_networks(label or name_network(study, config), Derivatives.of_study(study), others):
+            print_table(table)
+
+    run_flow("classify", study, config, None, dry_run=dry_run, verbose=verbose, present=present)
 
 
 @app.command()
@@ -231,19 +258,9 @@ def labels(
     from tasks.label_step import LabelSources, analyse_labels  # noqa: PLC0415
     from tasks.settings_file import read_settings  # noqa: PLC0415
 
-    sources = LabelSources(_name_paths(expert), _name_paths(tool or []), ratings, raw_codes)
+    sources = LabelSources(name_paths(expert), name_paths(tool or []), ratings, raw_codes)
     for path in analyse_labels(sources, out, read_settings(config)):
         print(os.path.relpath(path))  # noqa: T201
-
-
-def _name_paths(pairs: list[str]) -> dict[str, Path]:
-    named = {}
-    for pair in pairs:
-        name, equals, path = pair.partition("=")
-        if not (name and equals and path) or name in named:
-            raise SettingsError(f"Expected NAME=PATH, each name once, got {pair!r}.")
-        named[name] = Path(path)
-    return named
 
 
 @app.command()

@@ -5,14 +5,16 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, Final, NoReturn
 
 import typer
 
-from tasks.errors import ExitCode
+from tasks.errors import ExitCode, SettingsError
+
+_FINISHED: Final = (ExitCode.OK, ExitCode.SOME_PARTICIPANTS_FAILED)
 
 StudyFolder = Annotated[Path, typer.Argument(help="Folder of the study.", show_default=False)]
 ConfigFile = Annotated[
@@ -34,9 +36,13 @@ def run_flow(
     *,
     dry_run: bool,
     verbose: bool,
+    present: Callable[[], None] | None = None,
     **more: object,
 ) -> None:
-    """Run a flow of `flows.registry` on a study, or print its plan; print its result and leave with its exit code."""
+    """Run a flow of `flows.registry` on a study, or print its plan; print its result and leave with its exit code.
+
+    Where the flow finished, for all participants or some, `present` prints its tables before the result.
+    """
     if dry_run:
         _print_plan(study, config, labels)
         return
@@ -55,6 +61,8 @@ def run_flow(
     summary = finish(state)
     if summary.get("report"):
         print(f"Report: {os.path.relpath(study / summary['report'])}")  # noqa: T201
+    if present is not None and summary["exit_code"] in _FINISHED:
+        present()
     leave(summary)
 
 
@@ -109,3 +117,20 @@ def leave(summary: dict[str, Any]) -> NoReturn:
         print(line, file=sys.stderr)  # noqa: T201
     print(summary["result"])  # noqa: T201
     raise typer.Exit(int(summary["exit_code"]))
+
+
+def name_paths(pairs: list[str]) -> dict[str, Path]:
+    """Paths of options NAME=PATH by their names.
+
+    Raises
+    ------
+    SettingsError
+        If one has no name or no path, or a name is given twice.
+    """
+    named = {}
+    for pair in pairs:
+        name, equals, path = pair.partition("=")
+        if not (name and equals and path) or name in named:
+            raise SettingsError(f"Expected NAME=PATH, each name once, got {pair!r}.")
+        named[name] = Path(path)
+    return named

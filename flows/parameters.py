@@ -28,6 +28,15 @@ StudyName = Annotated[
         examples=["my-study"],
     ),
 ]
+TrainingFolderName = Annotated[
+    str,
+    _described(
+        "Training folder",
+        "Name of the training folder inside the folder that FACETRACE_STUDIES names on the worker. Not a whole path.",
+        pattern=_NOT_ABSOLUTE + ".+$",
+        examples=["my-faces"],
+    ),
+]
 ConfigName = Annotated[
     str,
     _described(

@@ -1,4 +1,4 @@
-"""The flows of a study by the name of their command."""
+"""The flows by the name of their command."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from flows.imports import import_tables
 from flows.report import report
 from flows.study import study
 from flows.summarize import summarize
+from flows.train_attributes import train_attributes
 
 FLOWS: Final[dict[str, Flow[..., Any]]] = {
     "study": study,
@@ -26,4 +27,5 @@ FLOWS: Final[dict[str, Flow[..., Any]]] = {
     "atypicality": atypicality,
     "export": export,
     "report": report,
+    "train-attributes": train_attributes,
 }

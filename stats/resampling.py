@@ -31,6 +31,7 @@ Weighing = Literal["frames", "participants"]
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 
+_BLOCK_CELLS: Final = 4_000_000  # 32 MB of counts at a time
 _TOLERANCE: Final = 1e-9  # statistics that are equal on paper differ in their last digits
 
 
@@ -303,3 +304,58 @@ def _resample_rate(sums: FloatArray, frames: FloatArray, n_bootstrap: int, rng: 
     n = len(frames)
     times = rng.multinomial(n, np.full(n, 1 / n), size=n_bootstrap).astype(np.float64)
     return np.asarray((times @ sums) / (times @ frames)[:, None])
+
+
+def resample_sums(
+    columns: npt.NDArray[np.floating],
+    *,
+    n_bootstrap: int,
+    seed: int,
+    clusters: npt.NDArray[np.generic] | None = None,
+) -> FloatArray:
+    """Sums of columns over bootstrap resamples of rows, or of whole clusters of rows.
+
+    Parameters
+    ----------
+    columns
+        Shape (n, c): what each row adds to the sums.
+    n_bootstrap
+        Resamples.
+    seed
+        Seed of the resamples.
+    clusters
+        Shape (n,): to which cluster, such as a person, each row belongs; None resamples rows.
+
+    Returns
+    -------
+    ndarray, shape (n_bootstrap, c), float64
+
+    Raises
+    ------
+    ValueError
+        If there is no row or no resample, or the clusters are not one a row.
+
+    Notes
+    -----
+    A resample of n rows with replacement takes row i as many times as a multinomial draw says; the sums are its product with the
+    columns. Resamples are drawn in blocks, so that memory does not grow with their number.
+    """
+    table = np.asarray(columns, dtype=np.float64)
+    if clusters is not None:
+        if len(clusters) != len(table):
+            raise ValueError(f"Expected a cluster for each of {len(table)} rows, got {len(clusters)}.")
+        _names, member = np.unique(clusters, return_inverse=True)
+        summed = np.zeros((int(member.max(initial=-1)) + 1, table.shape[1]))
+        np.add.at(summed, member, table)
+        table = summed
+    n = len(table)
+    if n < 1 or n_bootstrap < 1:
+        raise ValueError(f"Expected a row and a resample or more, got {n} and {n_bootstrap}.")
+    rng = np.random.default_rng(seed)
+    out = np.empty((n_bootstrap, table.shape[1]))
+    block = max(1, _BLOCK_CELLS // n)
+    for start in range(0, n_bootstrap, block):
+        rows = slice(start, min(start + block, n_bootstrap))
+        times = rng.multinomial(n, np.full(n, 1 / n), size=rows.stop - start)
+        out[rows] = times.astype(np.float64) @ table
+    return out

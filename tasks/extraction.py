@@ -14,14 +14,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-import cv2
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from features.attributes.model import AttributeModel
-from features.faces.alignment import align_face, crop_box
+from features.faces.alignment import align_face
 from features.faces.detector import FaceDetector
+from features.faces.face_crops import cut_face
 from features.faces.pose import head_pose
 from features.faces.postprocessing import Detections
 from features.faces.quality import brightness, sharpness
@@ -45,9 +45,6 @@ without a face reaches 0.495 (RetinaFace MobileNet-0.25), those with one stay ab
 
 QUALITY_CROP: Final = 224
 """Side in pixels of the aligned crop on which sharpness and brightness are measured."""
-
-BOX_CROP: Final = 512
-"""Side in pixels of the crop of mode ``box``, as in Hugging Rain Man."""
 
 
 @dataclass(frozen=True)
@@ -264,10 +261,10 @@ class FaceMeasurer:
         aligned: NDArray[np.uint8],
     ) -> NDArray[np.uint8]:
         side = self._crop_size
-        if self._settings.detection.mode == "box":
-            crop = cv2.resize(crop_box(pixels, box, size=BOX_CROP), (side, side), interpolation=cv2.INTER_AREA)
-            return crop.astype(np.uint8, copy=False)
-        return aligned if side == QUALITY_CROP else align_face(pixels, landmarks, size=side)
+        mode = self._settings.detection.mode
+        if mode == "aligned" and side == QUALITY_CROP:
+            return aligned
+        return cut_face(pixels, box, landmarks, mode=mode, size=side)
 
 
 def _why_no_target(detections: Detections, *, found: bool) -> str:

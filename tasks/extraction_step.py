@@ -7,6 +7,7 @@ from functools import lru_cache
 
 import torch
 
+from tasks.attribute_checkpoints import choose_checkpoint_device, require_crops
 from tasks.extraction import LOW_SCORE_FLOOR, Networks, extract_video
 from tasks.extraction_jobs import ExtractionJob
 from tasks.progress import Reporter, silent
@@ -27,7 +28,8 @@ def extract_job(job: ExtractionJob, step: Step, *, progress: Reporter = silent) 
     progress
         Told after each batch.
     """
-    torch.set_num_threads(job.threads or max(1, (os.cpu_count() or 1) // job.workers))
+    threads = job.threads or max(1, (os.cpu_count() or 1) // job.workers)
+    torch.set_num_threads(threads)
     detection = job.settings.detection
     networks = _load_networks(
         job.weights,
@@ -35,6 +37,9 @@ def extract_job(job: ExtractionJob, step: Step, *, progress: Reporter = silent) 
         confidence=min(LOW_SCORE_FLOOR, detection.confidence),
         nms_iou=detection.nms_iou,
         device=choose_device(job.device),
+        mode=detection.mode,
+        attributes_device=choose_checkpoint_device(job.weights[1].path, job.device),
+        threads=threads,
     )
     extract_video(
         job.video,
@@ -63,11 +68,19 @@ def choose_device(setting: str) -> str:
 
 @lru_cache(maxsize=1)
 def _load_networks(
-    weights: tuple[Weights, Weights], *, width: int, confidence: float, nms_iou: float, device: str
+    weights: tuple[Weights, Weights],
+    *,
+    width: int,
+    confidence: float,
+    nms_iou: float,
+    device: str,
+    mode: str,
+    attributes_device: str,
+    threads: int,
 ) -> Networks:
     detector, attributes = weights
+    model = load_attribute_model(attributes, device=attributes_device, threads=threads)
+    require_crops(attributes.name, model.metadata, mode)
     return Networks(
-        load_detector(detector, long_side=width, confidence=confidence, nms_iou=nms_iou, device=device),
-        load_attribute_model(attributes, device=device),
-        weights,
+        load_detector(detector, long_side=width, confidence=confidence, nms_iou=nms_iou, device=device), model, weights
     )

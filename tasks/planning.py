@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from tasks.attribute_checkpoints import CHECKPOINT_SUFFIXES
 from tasks.checking import CheckedStudy
 from tasks.errors import WeightsError
 from tasks.tables import BYTES_PER_FRAME
@@ -49,7 +50,7 @@ def plan_run(checked: CheckedStudy) -> Iterator[str]:
 
 
 def _weights_status(name: str) -> str:
-    if name.endswith(".safetensors"):
+    if name.endswith(CHECKPOINT_SUFFIXES):
         return "a checkpoint of the study"
     try:
         return describe_status(find_entry(name))

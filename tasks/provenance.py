@@ -32,8 +32,8 @@ FOLDER_MODE: Final = 0o700
 _CHUNK: Final = 1 << 20
 
 _RECORDED_PACKAGES: Final = (
-    "facetrace", "av", "decord", "insightface", "numpy", "opencv-python", "pandas", "prefect", "pyarrow", "scikit-learn",
-    "scipy", "statsmodels", "torch", "torchvision", "xgboost",
+    "facetrace", "av", "decord", "insightface", "numpy", "onnxruntime", "opencv-python", "pandas", "prefect", "pyarrow",
+    "scikit-learn", "scipy", "statsmodels", "torch", "torchvision", "xgboost",
 )  # fmt: skip
 
 
@@ -271,7 +271,7 @@ def why_stale(output: Path, step: Step) -> str | None:
     if sidecar is None:
         return "its sidecar is missing or damaged"
     if sidecar.get("step_key") != step.key:
-        return _differences(sidecar, step.described()) or "changed"
+        return describe_differences(sidecar, step.described()) or "changed"
     if sidecar.get("output_sha256") != sha256_file(output):
         return "the output was altered"
     return None
@@ -298,7 +298,8 @@ def find_damage(output: Path) -> str | None:
     return None if sidecar.get("output_sha256") == sha256_file(output) else "the output was altered"
 
 
-def _differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
+def describe_differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
+    """What of a step, as `Step.described` gives it, changed; such as ``detection.confidence 0.7 -> 0.8``."""
     changes = []
     for part in ("code_version", "settings", "inputs", "weights"):
         before, after = _flatten(old.get(part), part), _flatten(new.get(part), part)

@@ -64,9 +64,11 @@ class DetectionSettings(Section):
     """Detection score under which a face does not count; the default of retinaface-pytorch."""
     nms_iou: Fraction = 0.4
     """Overlap (intersection over union) above which two boxes are one face; the value of the RetinaFace authors' code."""
-    mode: Literal["aligned", "box"] = "aligned"
+    mode: Literal["aligned", "box", "enlarged_box"] = "aligned"
     """aligned: 224x224 crop turned upright by five landmarks. box: 512x512 crop of the box, not turned, for work on asymmetry (as
-    annotated in Hugging Rain Man); the attribute network then sees it reduced to its own input size."""
+    annotated in Hugging Rain Man); the attribute network then sees it reduced to its own input size. enlarged_box: the box with
+    each side moved outwards by 0.3 of it, brought to a square, as Li et al. prepared their images. Weights know how they were
+    trained."""
 
 
 class TargetSettings(Section):
@@ -103,7 +105,8 @@ class AttributeSettings(Section):
     """The network that reads action units, expression, valence and arousal."""
 
     weights: str = "demo-attributes"
-    """Name in models/weights.toml, or the path of a .safetensors checkpoint of your own, relative to the study folder."""
+    """Name in models/weights.toml, or the path of a .safetensors checkpoint or .onnx export of your own, relative to the study
+    folder."""
     allow_demo_weights: bool = False
     """Demo weights were trained on rendered faces. On recordings of people they are refused unless this is true, and every
     table and report made with them says so."""

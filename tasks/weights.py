@@ -21,6 +21,13 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import platformdirs
 
+from tasks.attribute_checkpoints import (
+    CHECKPOINT_SUFFIXES,
+    checkpoint_is_demo,
+    load_model,
+    require_all_tasks,
+    require_frame_vocabulary,
+)
 from tasks.errors import WeightsError
 from tasks.provenance import make_folder, sha256_file
 
@@ -51,6 +58,8 @@ class WeightsEntry:
     sha256_prefix: str = ""
     size_bytes: int = 0
     demo: bool = False
+    figures: str = ""
+    """Page of the project that holds its measured figures."""
 
     @property
     def path(self) -> Path:
@@ -114,7 +123,7 @@ def locate(name: str, kind: Literal["detector", "attributes"], *, study_folder: 
     Parameters
     ----------
     name
-        Name in the manifest or, for attributes, a path ending in ``.safetensors``, relative to the study folder.
+        Name in the manifest or, for attributes, a path ending in ``.safetensors`` or ``.onnx``, relative to the study folder.
     kind
         What they are for.
     study_folder
@@ -125,7 +134,7 @@ def locate(name: str, kind: Literal["detector", "attributes"], *, study_folder: 
     WeightsError
         If the file is missing, altered or of the wrong kind.
     """
-    if kind == "attributes" and name.endswith(".safetensors"):
+    if kind == "attributes" and name.endswith(CHECKPOINT_SUFFIXES):
         path = (study_folder or Path()) / name
         if not path.is_file():
             raise WeightsError(
@@ -241,11 +250,15 @@ def load_state_dict(weights: Weights) -> Mapping[str, Any]:
     WeightsError
         If the file is none of these.
     """
+    import safetensors  # noqa: PLC0415
     import safetensors.torch  # noqa: PLC0415  (torch is slow to import and not needed to plan a run)
     import torch  # noqa: PLC0415
 
     if weights.path.suffix == ".safetensors":
-        return safetensors.torch.load_file(weights.path)
+        try:
+            return safetensors.torch.load_file(weights.path)
+        except safetensors.SafetensorError as error:
+            raise WeightsError(f"Expected a safetensors file in {weights.path.name}, got: {error}.") from error
     data = weights.path.read_bytes()
     if zipfile.is_zipfile(BytesIO(data)):
         with zipfile.ZipFile(BytesIO(data)) as archive:
@@ -280,42 +293,25 @@ def load_detector(weights: Weights, *, long_side: int, confidence: float, nms_io
     )
 
 
-def load_attribute_model(weights: Weights, *, device: str) -> AttributeModel:
-    """Attribute network with its weights and vocabulary, from a safetensors checkpoint.
+def load_attribute_model(weights: Weights, *, device: str, threads: int = 0) -> AttributeModel:
+    """Attribute network with its weights and vocabulary, from a safetensors checkpoint or an ONNX export.
+
+    Parameters
+    ----------
+    weights
+        Located weights.
+    device
+        ``cpu``, ``cuda`` or ``cuda:1``.
+    threads
+        CPU threads of an ONNX export; 0 for one a core.
 
     Raises
     ------
     WeightsError
-        If the file is no checkpoint of an attribute network.
+        If the file is no checkpoint of an attribute network, did not learn all tasks, or its outputs have no column in a frame
+        table.
     """
-    from safetensors import SafetensorError, safe_open  # noqa: PLC0415
-
-    from features.attributes.model import AttributeModel  # noqa: PLC0415
-
-    try:
-        with safe_open(weights.path, framework="pt") as file:
-            metadata = dict(file.metadata() or {})
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (not a mapping)
-        return AttributeModel.from_checkpoint(tensors, metadata, device=device)
-    except (SafetensorError, ValueError, OSError) as error:
-        raise WeightsError(
-            f"Expected a checkpoint of an attribute network in {weights.path.name}, got: {error} "
-            "Train one with `facetrace train-attributes`, or name another in attributes.weights."
-        ) from error
-
-
-def checkpoint_is_demo(path: Path) -> bool:
-    """Whether a checkpoint says of itself that it was trained on rendered faces.
-
-    Raises
-    ------
-    WeightsError
-        If the file is no safetensors file.
-    """
-    from safetensors import SafetensorError, safe_open  # noqa: PLC0415
-
-    try:
-        with safe_open(path, framework="np") as file:
-            return bool((file.metadata() or {}).get("demo", "false") == "true")
-    except SafetensorError as error:
-        raise WeightsError(f"Expected a safetensors checkpoint in {path.name}, got: {error}.") from error
+    model = load_model(weights.path, device=device, threads=threads)
+    require_frame_vocabulary(weights.name, model.aus, model.expressions)
+    require_all_tasks(weights.name, model.metadata.untrained_tasks)
+    return model

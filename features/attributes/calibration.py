@@ -12,8 +12,9 @@ import numpy.typing as npt
 import torch
 from scipy.special import expit, logit
 
+from features.attributes.batches import CropData
 from features.attributes.network import AttributeNetwork
-from features.attributes.training import CropData, read_faces
+from features.attributes.reading import read_faces
 
 MAX_SHIFT = 1.0
 """Largest shift of a logit: from a threshold of 0.5 to one of 0.27 or 0.73. A larger one would fit chance."""

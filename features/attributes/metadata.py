@@ -8,9 +8,15 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Final
 
 from features import facs
+from features.attributes.recipe import ALL_TASKS
+from features.faces.face_crops import CROP_MODES
 
-FORMAT: Final = "facetrace-attributes-1"
+_FAMILY: Final = "facetrace-attributes-"
+_VERSION: Final = 1
+FORMAT: Final = f"{_FAMILY}{_VERSION}"
 PREPROCESSING: Final = "rgb/255"
+_ADDED: Final = frozenset({"tasks", "figures"})
+"""Entries that files of the first release lack."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,13 +34,17 @@ class AttributeMetadata:
     preprocessing
         From pixels to network input; ``"rgb/255"`` is the only one known: RGB in [0, 1], neither mean nor deviation.
     alignment_mode
-        How crops are cut: ``"aligned"`` or ``"box"``.
+        How crops are cut: ``"aligned"``, ``"box"`` or ``"enlarged_box"``, see `features.faces.face_crops`.
     alignment_scale
         Scale of the alignment (see `features.faces.alignment`) that the weights were trained with.
     training_data
         Names of the data sets.
     demo
         Whether the weights are for demonstrations only; they are refused on real recordings unless a setting allows it.
+    tasks
+        What was learned; outputs of other tasks mean nothing. A file without the entry learned all.
+    figures
+        The evaluation as JSON; empty where there was none.
     """
 
     unit: str
@@ -47,16 +57,20 @@ class AttributeMetadata:
     alignment_scale: float = 1.0
     training_data: tuple[str, ...] = ()
     demo: bool = False
+    tasks: tuple[str, ...] = ALL_TASKS
+    figures: str = ""
 
     def __post_init__(self) -> None:
         if self.preprocessing != PREPROCESSING:
             raise ValueError(f"Expected the preprocessing {PREPROCESSING!r}, got {self.preprocessing!r}.")
-        if self.alignment_mode not in {"aligned", "box"}:
-            raise ValueError(f"Expected the alignment mode aligned or box, got {self.alignment_mode!r}.")
+        if self.alignment_mode not in CROP_MODES:
+            raise ValueError(f"Expected the alignment mode {' or '.join(CROP_MODES)}, got {self.alignment_mode!r}.")
         if self.input_size < 32:
             raise ValueError(f"Expected an input size of at least 32 pixels, got {self.input_size}.")
         if not self.aus or not self.expressions:
             raise ValueError("Expected at least one action unit and one expression, got none.")
+        if not self.tasks or not set(self.tasks) <= set(ALL_TASKS):
+            raise ValueError(f"Expected tasks among {', '.join(ALL_TASKS)}, got {', '.join(self.tasks) or 'none'}.")
         if len(set(self.aus)) != len(self.aus) or len(set(self.expressions)) != len(self.expressions):
             raise ValueError(f"Expected each output once, got {', '.join((*self.aus, *self.expressions))}.")
 
@@ -64,6 +78,11 @@ class AttributeMetadata:
     def signals(self) -> tuple[str, ...]:
         """Signal columns in frame order: action units, expressions, arousal, valence."""
         return (*self.aus, *(f"expr_{name}" for name in self.expressions), facs.AROUSAL, facs.VALENCE)
+
+    @property
+    def untrained_tasks(self) -> tuple[str, ...]:
+        """Tasks that were not learned, whose outputs mean nothing."""
+        return tuple(task for task in ALL_TASKS if task not in self.tasks)
 
     def to_strings(self) -> dict[str, str]:
         """Metadata as safetensors stores it: each value as JSON, and the name of the format."""
@@ -78,19 +97,30 @@ class AttributeMetadata:
         ValueError
             If the format is another one, an entry is missing, unknown or of the wrong kind.
         """
-        if strings.get("format") != FORMAT:
-            raise ValueError(
-                f"Expected metadata of the format {FORMAT!r}, got {strings.get('format')!r}. "
-                "The file does not hold attribute weights of this project, or of another version."
-            )
+        _check_format(strings.get("format", ""))
         expected = {field.name: field.type for field in fields(cls)}
         given = set(strings) - {"format"}
-        if given != set(expected):
+        if not set(expected) - _ADDED <= given <= set(expected):
             raise ValueError(
                 f"Expected the metadata {', '.join(sorted(expected))}; missing: {_listing(set(expected) - given)}; "
                 f"unknown: {_listing(given - set(expected))}."
             )
-        return cls(**{name: _parse(name, str(kind), strings[name]) for name, kind in expected.items()})
+        return cls(**{name: _parse(name, str(kind), strings[name]) for name, kind in expected.items() if name in given})
+
+
+def _check_format(text: str) -> None:
+    if text == FORMAT:
+        return
+    number = text.removeprefix(_FAMILY)
+    if text.startswith(_FAMILY) and number.isdecimal() and int(number) > _VERSION:
+        raise ValueError(
+            f"Expected metadata of the format {FORMAT!r}, got the newer {text!r}. The file was written by a later "
+            "facetrace: install that one to use it."
+        )
+    raise ValueError(
+        f"Expected metadata of the format {FORMAT!r}, got {text or None!r}. "
+        "The file does not hold attribute weights of this project, or of another version."
+    )
 
 
 def _listing(names: set[str]) -> str:

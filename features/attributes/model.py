@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
+from typing import Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,7 @@ from features.attributes import build
 from features.attributes.frames import raw_to_frame
 from features.attributes.metadata import AttributeMetadata
 from features.attributes.network import AttributeNetwork, OutputLayout, fold_norms
+from features.attributes.onnx_network import OnnxNetwork
 
 
 def to_input(crops: npt.NDArray[np.uint8], device: torch.device | str = "cpu") -> torch.Tensor:
@@ -34,18 +36,40 @@ def to_input(crops: npt.NDArray[np.uint8], device: torch.device | str = "cpu") -
     return pixels.permute(0, 3, 1, 2).to(dtype=torch.float32, memory_format=torch.channels_last).div_(255.0)
 
 
+class RawReader(Protocol):
+    """A network at work, whatever runs it."""
+
+    def read_raw(self, crops: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        """Raw rows (n, n_outputs), float32, of crops (n, S, S, 3), uint8, RGB."""
+
+
+class _TorchReader:
+    """A network in PyTorch: a copy whose normalisations are folded into the convolutions."""
+
+    def __init__(self, network: AttributeNetwork, device: torch.device | str) -> None:
+        self._device = torch.device(device)
+        folded = fold_norms(copy.deepcopy(network).to(self._device)).requires_grad_(requires_grad=False)
+        self._network = folded.to(memory_format=torch.channels_last)
+
+    def read_raw(self, crops: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        """Raw rows of crops."""
+        with torch.inference_mode():
+            raw: npt.NDArray[np.float32] = self._network(to_input(crops, self._device)).float().cpu().numpy()
+        return raw
+
+
 class AttributeModel:
-    """A network with its vocabulary, ready to read aligned crops.
+    """A network with its vocabulary, ready to read aligned crops: the one interface to PyTorch and ONNX Runtime.
 
     Parameters
     ----------
     network
-        As made by `features.attributes.build`; it is put into evaluation mode and otherwise left as it is. Inference
-        runs on a copy whose normalisations are folded into the convolutions.
+        As made by `features.attributes.build`, which runs in PyTorch: it is put into evaluation mode and otherwise left as it
+        is; inference runs on a copy whose normalisations are folded into the convolutions. Or an `OnnxNetwork`.
     metadata
         What its inputs and outputs mean.
     device
-        ``"cpu"``, ``"cuda"`` or ``"cuda:0"``.
+        ``"cpu"``, ``"cuda"`` or ``"cuda:0"`` for PyTorch; an `OnnxNetwork` has its own.
     clip_dimensions
         Whether valence and arousal are clipped to [-1, 1].
 
@@ -57,29 +81,40 @@ class AttributeModel:
 
     def __init__(
         self,
-        network: nn.Module,
+        network: nn.Module | OnnxNetwork,
         metadata: AttributeMetadata,
         *,
         device: torch.device | str = "cpu",
         clip_dimensions: bool = True,
     ) -> None:
-        if not isinstance(network, AttributeNetwork):
-            raise ValueError(  # noqa: TRY004 - a wrong network is an invalid value to callers
-                f"Expected a network made by features.attributes.build, got {type(network).__name__}."
-            )
-        got = (network.unit_name, network.scale, network.layout.n_aus, network.layout.n_expressions)
-        expected = (metadata.unit, metadata.scale, len(metadata.aus), len(metadata.expressions))
-        if got != expected:
-            raise ValueError(
-                f"Expected a network of unit, scale, action units and expressions {expected} as in its metadata, "
-                f"got {got}."
-            )
-        self.network = network.eval()
         self.metadata = metadata
-        self.device = torch.device(device)
         self.clip_dimensions = clip_dimensions
-        folded = fold_norms(copy.deepcopy(self.network).to(self.device)).requires_grad_(requires_grad=False)
-        self._inference = folded.to(memory_format=torch.channels_last)
+        self._network: AttributeNetwork | None = None
+        self._reader: RawReader
+        if isinstance(network, OnnxNetwork):
+            _check_onnx(network, metadata)
+            self._reader = network
+        else:
+            self._network = _check_torch(network, metadata).eval()
+            self._reader = _TorchReader(self._network, device)
+
+    @property
+    def network(self) -> AttributeNetwork:
+        """The network in PyTorch.
+
+        Raises
+        ------
+        ValueError
+            If the model runs in ONNX Runtime: its weights are folded and can neither be trained nor exported again.
+        """
+        if self._network is None:
+            raise ValueError("Expected a model in PyTorch, got one in ONNX Runtime. Use its .safetensors checkpoint.")
+        return self._network
+
+    @property
+    def runtime(self) -> Literal["torch", "onnxruntime"]:
+        """What runs the network."""
+        return "onnxruntime" if self._network is None else "torch"
 
     @property
     def signals(self) -> tuple[str, ...]:
@@ -114,7 +149,7 @@ class AttributeModel:
     @property
     def layout(self) -> OutputLayout:
         """Sizes of the tasks."""
-        return self.network.layout
+        return layout_of(self.metadata)
 
     def predict(self, crops: npt.NDArray[np.uint8], *, batch_size: int = 32) -> npt.NDArray[np.float32]:
         """Read aligned faces.
@@ -144,10 +179,9 @@ class AttributeModel:
         if batch_size < 1:
             raise ValueError(f"Expected a batch size of at least 1, got {batch_size}.")
         raw = np.empty((len(crops), self.layout.n_outputs), dtype=np.float32)
-        with torch.inference_mode():
-            for start in range(0, len(crops), batch_size):
-                rows = slice(start, start + batch_size)
-                raw[rows] = self._inference(to_input(crops[rows], self.device)).float().cpu().numpy()
+        for start in range(0, len(crops), batch_size):
+            rows = slice(start, start + batch_size)
+            raw[rows] = self._reader.read_raw(crops[rows])
         return raw_to_frame(raw, self.layout, clip_dimensions=self.clip_dimensions)
 
     @classmethod
@@ -181,6 +215,56 @@ class AttributeModel:
         )
         load_tensors(network, tensors)
         return cls(network, described, device=device, clip_dimensions=clip_dimensions)
+
+    @classmethod
+    def from_onnx(
+        cls, content: bytes, *, device: str = "cpu", threads: int = 0, clip_dimensions: bool = True
+    ) -> AttributeModel:
+        """Model of an ONNX file that `features.attributes.onnx_export.to_onnx` made.
+
+        Parameters
+        ----------
+        content
+            The file.
+        device, threads
+            As for `OnnxNetwork`.
+        clip_dimensions
+            As for the class.
+
+        Raises
+        ------
+        ValueError
+            If the file cannot be read or run, or its metadata do not describe its inputs and outputs.
+        """
+        network = OnnxNetwork(content, device=device, threads=threads)
+        return cls(network, AttributeMetadata.from_strings(network.strings), clip_dimensions=clip_dimensions)
+
+
+def layout_of(metadata: AttributeMetadata) -> OutputLayout:
+    """Sizes of the tasks that metadata describe."""
+    return OutputLayout(n_expressions=len(metadata.expressions), n_aus=len(metadata.aus))
+
+
+def _check_torch(network: nn.Module, metadata: AttributeMetadata) -> AttributeNetwork:
+    if not isinstance(network, AttributeNetwork):
+        raise ValueError(  # noqa: TRY004 - a wrong network is an invalid value to callers
+            f"Expected a network made by features.attributes.build, got {type(network).__name__}."
+        )
+    got = (network.unit_name, network.scale, network.layout.n_aus, network.layout.n_expressions)
+    expected = (metadata.unit, metadata.scale, len(metadata.aus), len(metadata.expressions))
+    if got != expected:
+        raise ValueError(
+            f"Expected a network of unit, scale, action units and expressions {expected} as in its metadata, got {got}."
+        )
+    return network
+
+
+def _check_onnx(network: OnnxNetwork, metadata: AttributeMetadata) -> None:
+    got, expected = (network.input_size, network.n_outputs), (metadata.input_size, layout_of(metadata).n_outputs)
+    if got != expected:
+        raise ValueError(
+            f"Expected a network of input size and outputs {expected} as in its metadata, got one of {got}."
+        )
 
 
 def to_checkpoint(model: AttributeModel) -> tuple[dict[str, torch.Tensor], dict[str, str]]:

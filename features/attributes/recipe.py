@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal, get_args
 
 from features.attributes.augmentation import PUBLISHED_AUGMENTATION, Augmentation
+
+TaskName = Literal["expression", "aus", "valence", "arousal"]
+ALL_TASKS: Final[tuple[TaskName, ...]] = get_args(TaskName)
+"""In the order of `features.attributes.losses.TaskLosses`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,17 +60,23 @@ class TrainingRecipe:
         `warm_up` of the work, then a half cosine to a hundredth.
     learning_rate, decay, warm_up, weight_decay
         As named. Weight decay spares normalisations, slopes and biases.
+    clip_norm
+        Longer gradients are shortened to this norm; None for none. It guards against a rare class, whose weight is large.
     class_weights
         Whether losses are weighted by inverse class probability.
     regression_bins
         Intervals of the histogram that weights valence and arousal; None leaves them unweighted.
     au_softness
         See `features.attributes.losses.MultiTaskLoss`.
+    tasks
+        What is learned. The outputs of other tasks get no gradient.
     task_weights
         Factors of the losses of expression, action units, valence and arousal.
     averaging
         Decay of an exponential moving average of the weights, one update a step; None for none. The average is what is
         validated and kept.
+    patience
+        Epochs without a lower validation loss after which training ends; 0 for never.
     augmentation
         Changes of the crops.
     seed
@@ -80,11 +90,14 @@ class TrainingRecipe:
     decay: float = 0.95
     warm_up: float = 0.1
     weight_decay: float = 4e-5
+    clip_norm: float | None = 5.0
     class_weights: bool = True
     regression_bins: int | None = 20
     au_softness: float | None = None
+    tasks: tuple[TaskName, ...] = ALL_TASKS
     task_weights: tuple[float, float, float, float] = (1.0, 1.0, 1.0, 1.0)
     averaging: float | None = None
+    patience: int = 0
     augmentation: Augmentation = PUBLISHED_AUGMENTATION
     seed: int = 0
 
@@ -94,6 +107,8 @@ class TrainingRecipe:
                 f"Expected at least one phase and a positive learning rate, got {len(self.phases)} and "
                 f"{self.learning_rate}."
             )
+        if not self.tasks or not set(self.tasks) <= set(ALL_TASKS):
+            raise ValueError(f"Expected tasks among {', '.join(ALL_TASKS)}, got {', '.join(self.tasks) or 'none'}.")
 
     @property
     def n_epochs(self) -> int:

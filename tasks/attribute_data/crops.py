@@ -22,8 +22,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from features.attributes.crop_data import JoinedCrops
-from features.faces.alignment import CROP_SCALE, align_face, crop_box
+from features.faces.alignment import CROP_SCALE
 from features.faces.enlarged_box import ENLARGEMENT, crop_enlarged_box
+from features.faces.face_crops import CropMode, cut_face
 from tasks.attribute_data.labelled import LabelledImages
 from tasks.attribute_data.pictures import read_picture
 from tasks.errors import InvalidInputError, OutputError
@@ -40,10 +41,10 @@ IMAGES_PER_PART: Final = 8192
 
 NO_FACE: Final = "no face found"
 NO_BOX: Final = "no usable face box"
-BAD_LANDMARKS: Final = "landmarks of the face coincide"
+BAD_FACE: Final = "box or landmarks of the face cannot be cut"
 SKIPPED_FILE: Final = "skipped.csv"
 
-_CODE_VERSION: Final = 1
+_CODE_VERSION: Final = 2
 _BATCH: Final = 32
 _FREE_MARGIN: Final = 1.05
 
@@ -272,7 +273,7 @@ def _cut_boxes(size: int, pictures: Sequence[_Picture | str], boxes: NDArray[np.
 
 
 def _cut_faces(
-    detector: FaceDetector, mode: str, size: int, pictures: Sequence[_Picture | str], _boxes: NDArray[np.float32]
+    detector: FaceDetector, mode: CropMode, size: int, pictures: Sequence[_Picture | str], _boxes: NDArray[np.float32]
 ) -> list[_Picture | str]:
     readable = [picture for picture in pictures if not isinstance(picture, str)]
     found = iter(detector.detect(readable) if readable else [])
@@ -287,13 +288,11 @@ def _cut_faces(
             continue
         sides = faces.boxes[:, 2:] - faces.boxes[:, :2]
         largest = int(np.argmax(sides.prod(axis=1)))
+        box, landmarks = faces.boxes[largest], faces.landmarks[largest]
         try:
-            if mode == "aligned":
-                crops.append(align_face(picture, faces.landmarks[largest], size=size))
-            else:
-                crops.append(crop_box(picture, faces.boxes[largest], size=size))
+            crops.append(cut_face(picture, box, landmarks, mode=mode, size=size))
         except ValueError:
-            crops.append(BAD_LANDMARKS)
+            crops.append(BAD_FACE)
     return crops
 
 

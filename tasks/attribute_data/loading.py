@@ -107,7 +107,7 @@ def load_training_data(folder: Path, settings: Settings, *, progress: Reporter =
         raise InvalidInputError(
             f"Expected at least {_MIN_IMAGES} face crops for {lacking}, got fewer. Add images or a column split to the table."
         )
-    aligned = settings.training.crops == "detector" and settings.detection.mode == "aligned"
+    mode = settings.detection.mode if settings.training.crops == "detector" else "enlarged_box"
     return TrainingData(
         train=train,
         validation=validation,
@@ -120,8 +120,8 @@ def load_training_data(folder: Path, settings: Settings, *, progress: Reporter =
             for images, crops in zip(sources, prepared, strict=True)
         },
         rendered=all(_is_drawn(folder / source.labels) for source in settings.training.data),
-        alignment_mode="aligned" if aligned else "box",
-        alignment_scale=CROP_SCALE if aligned else 1.0,
+        alignment_mode=mode,
+        alignment_scale=CROP_SCALE if mode == "aligned" else 1.0,
         notes=tuple(f"{images.name}: {note}" for images in sources for note in images.notes),
     )
 
@@ -188,14 +188,23 @@ def _prepare_all(
 def _join(
     sources: Sequence[LabelledImages], prepared: Sequence[PreparedCrops], aus: Sequence[str], split: str
 ) -> CropData | None:
-    parts, labels = [], []
+    parts, labels, people = [], [], []
     for images, crops in zip(sources, prepared, strict=True):
         chosen = np.flatnonzero(images.split[crops.rows] == split)
         parts.append(crops.crops.take(chosen))
         labels.append(spread_labels(images.labels.take(crops.rows[chosen]), images.aus, aus))
+        people.append(_name_people(images, crops.rows[chosen]))
     if sum(len(part) for part in parts) < _MIN_IMAGES:
         return None
-    return CropData(JoinedCrops.join(parts), join_labels(labels))
+    known = any(images.participants is not None for images in sources)
+    return CropData(JoinedCrops.join(parts), join_labels(labels), np.concatenate(people) if known else None)
+
+
+def _name_people(images: LabelledImages, rows: NDArray[np.intp]) -> NDArray[np.str_]:
+    """Who each image shows; where the data set does not say, each image stands for someone of its own."""
+    if images.participants is not None:
+        return images.participants[rows]
+    return np.array([f"{images.name}/{images.images[row]}" for row in rows.tolist()], dtype=np.str_)
 
 
 def _open_detector(weights: Weights, settings: Settings) -> FaceDetector:

@@ -135,6 +135,47 @@ def test_weights_enter_each_task() -> None:
     assert got.arousal.item() == pytest.approx(2)
 
 
+def test_weighted_losses_are_those_of_the_formulas_face_by_face() -> None:
+    """Every task with its weights and unknown labels, once more with plain arithmetic on single numbers.
+
+    Inverse probabilities: w_c = 1 / (k p_c) with k classes that occur; bins of 0.1 for valence and arousal.
+    """
+    expression = [0, 0, 0, 2, -1]
+    valence = [-0.95, -0.91, 0.33, NAN, 0.31]
+    arousal = [NAN, NAN, 1.0, -1.0, NAN]
+    aus = np.full((5, 12), NAN)
+    aus[:, 0] = [1, 0, 0, 0, NAN]
+    aus[:, 7] = [NAN, NAN, 1, 1, NAN]
+    labels = make_labels(expression, valence, arousal, aus)
+    raw = np.random.default_rng(3).normal(size=(5, 22))
+    got = losses_of(torch.from_numpy(raw), labels, weights=compute_class_weights(labels, n_expressions=8))
+
+    class_weight = {0: 4 / (2 * 3), 2: 4 / (2 * 1)}
+    each = [
+        class_weight[c] * (math.log(sum(math.exp(v) for v in raw[i, :8])) - raw[i, c])
+        for i, c in enumerate(expression)
+        if c >= 0
+    ]
+    assert got.expression.item() == pytest.approx(sum(each) / 4)
+
+    def entropy(logit: float, present: float) -> float:
+        p = 1 / (1 + math.exp(-logit))
+        return -math.log(p) if present else -math.log(1 - p)
+
+    first = [(4 / 2 if y else 4 / (2 * 3)) * entropy(raw[i, 10], y) for i, y in enumerate([1, 0, 0, 0])]
+    eighth = [1 * entropy(raw[i, 17], 1) for i in (2, 3)]  # one class occurs: weight 1
+    assert got.aus.item() == pytest.approx((sum(first) + sum(eighth)) / 6)
+
+    def dimension(output: float, target: float) -> float:
+        return abs(output - target) + (output - target) ** 2
+
+    weight = 4 / (2 * 2)  # two of four in each of the bins [-1, -0.9) and [0.3, 0.4)
+    each = [weight * dimension(raw[i, 8], valence[i]) for i in (0, 1, 2, 4)]
+    assert got.valence.item() == pytest.approx(sum(each) / 4)
+    each = [dimension(raw[2, 9], 1.0), dimension(raw[3, 9], -1.0)]
+    assert got.arousal.item() == pytest.approx(sum(each) / 2)
+
+
 def test_soft_targets_keep_the_decision() -> None:
     """The optimum of binary cross entropy is the target itself: 0.5 at an intensity of 0.5, and steep around it."""
     loss = MultiTaskLoss(LAYOUT, au_softness=0.1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from features.attributes.frames import raw_to_frame
 from features.attributes.metadata import AttributeMetadata
 from features.attributes.model import AttributeModel, to_checkpoint, to_input
 from features.attributes.network import AttributeNetwork, OutputLayout
+from features.attributes.onnx_export import SplitPReLU
 
 LAYOUT = OutputLayout(n_expressions=8, n_aus=12)
 
@@ -134,6 +136,14 @@ def test_checkpoint_round_trip(model: AttributeModel, crops: np.ndarray) -> None
     np.testing.assert_array_equal(again.predict(crops), model.predict(crops))
 
 
+def test_activations_of_exports_are_equal_to_the_last_bit() -> None:
+    torch.manual_seed(0)
+    activation = torch.nn.PReLU(6)
+    torch.nn.init.uniform_(activation.weight, -0.5, 1.5)
+    x = torch.randn(4, 6, 5, 5) * torch.tensor([1e-20, 1e-3, 1.0, 1e3, 1e20, 0.0]).view(-1, 1, 1)
+    assert torch.equal(SplitPReLU(activation)(x), activation(x))
+
+
 def test_demo_flag_is_written_plainly(model: AttributeModel) -> None:
     """Other code asks for it without reading the rest."""
     assert to_checkpoint(model)[1]["demo"] == "true"
@@ -149,6 +159,10 @@ def test_metadata_strings_survive() -> None:
     ("change", "message"),
     [
         ({"format": "other"}, "format 'facetrace-attributes-1', got 'other'"),
+        ({"format": "facetrace-attributes-2"}, "got the newer 'facetrace-attributes-2'.*install that one"),
+        ({"format": "facetrace-attributes-0"}, "or of another version"),
+        ({"tasks": json.dumps(["pain"])}, "tasks among expression, aus, valence, arousal, got pain"),
+        ({"tasks": json.dumps([])}, "got none"),
         ({"unit": json.dumps("resnet")}, "got 'resnet'"),
         ({"unit": "eesp"}, "JSON in the metadata entry 'unit', got 'eesp'"),
         ({"scale": json.dumps("wide")}, "float in the metadata entry 'scale'"),
@@ -175,6 +189,21 @@ def test_missing_metadata_is_named(model: AttributeModel) -> None:
     del strings["scale"]
     with pytest.raises(ValueError, match="missing: scale; unknown: none"):
         AttributeModel.from_checkpoint(tensors, strings)
+
+
+def test_files_of_the_first_release_learned_all_tasks(model: AttributeModel) -> None:
+    _tensors, strings = to_checkpoint(model)
+    older = {name: text for name, text in strings.items() if name not in {"tasks", "figures"}}
+    metadata = AttributeMetadata.from_strings(older)
+    assert metadata == model.metadata
+    assert metadata.tasks == ("expression", "aus", "valence", "arousal")
+    assert (metadata.untrained_tasks, metadata.figures) == ((), "")
+
+
+def test_single_tasks_and_figures_survive(model: AttributeModel) -> None:
+    metadata = replace(model.metadata, tasks=("valence", "aus"), figures='{"n_images": 3}')
+    assert AttributeMetadata.from_strings(metadata.to_strings()) == metadata
+    assert metadata.untrained_tasks == ("expression", "arousal")
 
 
 def test_wrong_tensors_are_refused(model: AttributeModel) -> None:

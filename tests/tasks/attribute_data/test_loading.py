@@ -57,7 +57,7 @@ def test_mixed_data_sets_share_one_vocabulary(folder: Path) -> None:
         assert (data.labels.expression[~from_table] >= 0).all()
     np.testing.assert_array_equal(got.test.labels.aus, [[0, 1], [1, 0], [np.nan] * 2, [np.nan] * 2, [np.nan] * 2])
     np.testing.assert_allclose(got.test.labels.valence[2:], [0.2, 0.3, 0.4], rtol=1e-6)
-    assert (got.alignment_mode, got.alignment_scale, got.rendered) == ("box", 1.0, False)
+    assert (got.alignment_mode, got.alignment_scale, got.rendered) == ("enlarged_box", 1.0, False)
 
 
 def test_crops_and_labels_belong_together_in_a_mixed_batch(folder: Path, write_images) -> None:

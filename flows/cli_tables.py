@@ -1,0 +1,23 @@
+"""Tables of results in a terminal."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from tasks.classifier_networks import PrintedTable
+
+_WIDTH_OF_FILES = 120
+
+
+def print_table(table: PrintedTable) -> None:
+    """Print a table; a pipe or file gets lines of up to 120 characters."""
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=_WIDTH_OF_FILES)
+    drawn = Table(*table.headings, title=Text(table.title), title_justify="left")
+    for row in table.rows:
+        drawn.add_row(*(Text(cell) for cell in row))
+    console.print(drawn)
+    console.print(Text(table.note))
