@@ -57,6 +57,7 @@ bench: $(SETUP)
 	$(BIN)/python -m benchmarks.classification
 	$(BIN)/python -m benchmarks.attributes
 	$(BIN)/python -m benchmarks.importing
+	$(BIN)/python -m benchmarks.reporting
 	$(BIN)/python -m benchmarks.group_tests
 	$(BIN)/python -m benchmarks.sequences --hrm
 	$(BIN)/python -m benchmarks.attribute_data --fraction 0.2

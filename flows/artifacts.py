@@ -1,4 +1,4 @@
-"""What the morning shows in Prefect: how the run ended, and a row for every recording.
+"""What the morning shows in Prefect: how the run ended, a row for every recording, and how much of each was measured.
 
 Paths are relative to the study folder and made of participant ids; reasons name files, so they stay in the run log.
 """
@@ -11,11 +11,13 @@ from typing import Final
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
 from tasks.bids_names import Derivatives, is_label
+from tasks.coverage_rows import list_coverage
 from tasks.errors import ExitCode
 from tasks.manifest import Outcome, RunManifest
 
 INPUTS_KEY: Final = "facetrace-inputs"
 SUMMARY_KEY: Final = "facetrace-run"
+COVERAGE_KEY: Final = "facetrace-coverage"
 
 EXIT_MEANINGS: Final = {
     ExitCode.OK: "Everything is done.",
@@ -32,7 +34,7 @@ _NO_ID: Final = "(not an id)"
 
 
 def publish_run(manifest: RunManifest, run_log: Path, derivatives: Derivatives) -> None:
-    """Publish the summary of a run and the table of its inputs as artifacts of the flow run.
+    """Publish the summary of a run, the table of its inputs and their coverage as artifacts of the flow run.
 
     Parameters
     ----------
@@ -51,6 +53,13 @@ def publish_run(manifest: RunManifest, run_log: Path, derivatives: Derivatives) 
         table=[describe_input(outcome, derivatives) for outcome in manifest.outcomes],
         description=f"Inputs of {run_log.name}; paths are relative to the study folder",
     )
+    coverage = list_coverage(derivatives)
+    if coverage:
+        create_table_artifact(
+            key=COVERAGE_KEY,
+            table=coverage,
+            description="Coverage of the recordings, the lowest first; reasons are in the reports",
+        )
 
 
 def summarize_run(manifest: RunManifest, run_log: Path, derivatives: Derivatives) -> str:
@@ -72,7 +81,8 @@ def summarize_run(manifest: RunManifest, run_log: Path, derivatives: Derivatives
     failed = sorted({_public_id(item.participant_id) for item in manifest.outcomes if item.status == "failed"})
     if failed:
         lines += [f"- Failed: {', '.join(failed)}", "- Why: `facetrace status`, or the run log"]
-    files = [derivatives.group_report, run_log, *sorted((derivatives.folder / "group").glob("*.parquet"))]
+    pages = [derivatives.group_report, derivatives.comparison_page, derivatives.figures, derivatives.exports]
+    files = [*pages, run_log, *sorted((derivatives.folder / "group").glob("*.parquet"))]
     rows = [f"| `{path.relative_to(study).as_posix()}` |" for path in files if path.exists()]
     return "\n".join([*lines, "", "| in the study folder |", "|---|", *rows, ""])
 

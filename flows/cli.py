@@ -97,7 +97,7 @@ def run(
     dry_run: DryRun = False,
     verbose: Verbose = False,
 ) -> None:
-    """Run the whole study: extract, summarize, classify, compare, report. Only what changed is computed."""
+    """Run the whole study: extract, summarize, classify, compare, export, report. Only what changed is computed."""
     run_flow("study", study, config, participant_label, dry_run=dry_run, verbose=verbose)
 
 

@@ -13,8 +13,8 @@ from tasks.exporting import export_tables
 from tasks.progress import show_progress
 
 
-def export_all(run: Run, formats: Sequence[str], tables: Sequence[str]) -> bool:
-    """Bring the exported files up to date; False where a table is missing."""
+def export_all(run: Run, formats: Sequence[str] = (), tables: Sequence[str] = ()) -> bool:
+    """Bring the exported files up to date, as the settings say where nothing is asked for; False where a table is missing."""
     asked = run.checked.settings.export
     with show_progress() as progress:
         return run.step(

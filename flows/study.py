@@ -1,4 +1,4 @@
-"""The nightly parent: check, extract, summarize, classify, compare, atypicality, report."""
+"""The nightly parent: check, extract, summarize, classify, compare, atypicality, export, report."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from prefect import State, flow
 from flows.atypicality import atypicality_all
 from flows.classify import classify_all
 from flows.compare import compare_all
+from flows.export import export_all
 from flows.extract import extract_all
 from flows.parameters import EVERYBODY, ConfigName, Participants, StudyName
 from flows.report import report_all
@@ -26,6 +27,7 @@ def run_all(run: Run, *, before_report: Callable[[], None] | None = None) -> Non
         atypicality_all(run)
         if before_report is not None:
             before_report()
+        export_all(run)
     report_all(run)
 
 

@@ -191,6 +191,21 @@ class Derivatives:
         return self.folder / "group.html"
 
     @property
+    def comparison_page(self) -> Path:
+        """Page of the comparison of the groups."""
+        return self.folder / "group" / "comparison.html"
+
+    @property
+    def figures(self) -> Path:
+        """Folder of figures for print."""
+        return self.folder / "group" / "figures"
+
+    @property
+    def exports(self) -> Path:
+        """Folder of tables for other programs."""
+        return self.folder / "export"
+
+    @property
     def logs(self) -> Path:
         """Folder of run manifests, ``run-<id>.json``."""
         return self.folder / "logs"

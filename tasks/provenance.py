@@ -90,6 +90,12 @@ def write_text_atomic(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
+def write_bytes_atomic(path: Path, data: bytes) -> None:
+    """Write `data`, atomically."""
+    with write_atomic(path) as temporary, explain_write_errors(path, needs_bytes=len(data)):
+        temporary.write_bytes(data)
+
+
 def write_json_atomic(path: Path, value: Any) -> None:
     """Write `value` as indented JSON, atomically; NaN is refused."""
     write_text_atomic(path, json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
@@ -162,8 +168,8 @@ class Step:
 
 
 def sidecar_path(output: Path) -> Path:
-    """The sidecar of an output: the same name with ``.json``."""
-    return output.with_suffix(".json")
+    """The sidecar of an output: the same name with ``.json``; a PDF keeps its ending, because an SVG of its name lies beside it."""
+    return output.with_name(f"{output.name}.json") if output.suffix == ".pdf" else output.with_suffix(".json")
 
 
 def write_sidecar(

@@ -5,17 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Final
 
+from tasks.bids_names import Derivatives
 from tasks.checking import CheckedStudy
 from tasks.events import read_events
 from tasks.manifest import RunManifest
 from tasks.provenance import Step, hash_json
 from tasks.settings import Settings
-from tasks.step_plans import RATINGS_TABLE, hash_files, hash_rows
+from tasks.step_plans import COMPARISON_FIGURES, RATINGS_TABLE, figure_paths, hash_files, hash_rows
 from tasks.steps import PlannedStep
 from tasks.study import Participant, Recording
 
 REPORT_VERSION: Final = 2
 """Raised when templates or figures change."""
+
+STUDY_FIGURES: Final = ("flow", "coverage", "performance", "roc", "features")
+"""Figures for print that are drawn with the group report."""
 
 GROUP_TABLES: Final = {
     "features": ("features", "participants", "summarize"),
@@ -24,6 +28,8 @@ GROUP_TABLES: Final = {
     "attribute_tests": ("attributegroups", "tests", "compare"),
     "emotion_tests": ("emotionaus", "tests", "compare"),
     "emotion_frames": ("emotionframes", "tests", "compare"),
+    "combinations": ("combinations", "complexity", "compare"),
+    "combination_tests": ("combinations", "tests", "compare"),
     "planted_effects": ("planted", "effects", "planted effects"),
 }
 """Table of the group report -> its name and suffix, and the step that makes it."""
@@ -85,14 +91,25 @@ def plan_group_report(checked: CheckedStudy, manifest: RunManifest) -> PlannedSt
     tables = [derivatives.group_table(name, suffix) for name, suffix, _step in GROUP_TABLES.values()]
     tables += atypicality_tables(checked).values()
     outcomes = [[*item.key, item.status, item.reason] for item in manifest.outcomes]
+    comparison = [
+        derivatives.comparison_page.exists(),
+        *(path.exists() for path in comparison_figures(derivatives).values()),
+    ]
     inputs = {
         **hash_files([*tables, *checked.frame_tables()]),
         "participants.tsv": hash_rows(checked.study.participants_table()),
         "triage": hash_rows(checked.triage),
+        "pages of the comparison": hash_json(comparison),
         "outcomes of the run": hash_json([outcomes, manifest.step_errors]),
     }
     settings = checked.settings.model_dump(mode="json", exclude={"run"})
-    return PlannedStep(Step("report", REPORT_VERSION, settings, inputs), {"report": derivatives.group_report})
+    outputs = {"report": derivatives.group_report, **figure_paths(derivatives, STUDY_FIGURES)}
+    return PlannedStep(Step("report", REPORT_VERSION, settings, inputs), outputs)
+
+
+def comparison_figures(derivatives: Derivatives) -> dict[str, Path]:
+    """Figures for print that the comparison draws."""
+    return figure_paths(derivatives, COMPARISON_FIGURES)
 
 
 def _shown_on_every_page(settings: Settings) -> dict[str, Any]:

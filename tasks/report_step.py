@@ -3,24 +3,35 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any, Final
 
 import pandas as pd
 
 from features.vector_58 import SIGNALS
+from tasks.bids_names import Derivatives
 from tasks.checking import CheckedStudy
 from tasks.errors import InvalidInputError
 from tasks.events import read_events
 from tasks.manifest import SKIPPED_WITHDRAWN, RunManifest
 from tasks.progress import Reporter, silent
-from tasks.provenance import read_sidecar, software_versions, write_sidecar, write_text_atomic
+from tasks.provenance import read_sidecar, software_versions, write_bytes_atomic, write_sidecar, write_text_atomic
+from tasks.publication.drawing import to_pdf, to_svg
+from tasks.publication.step import COMPARISON_TITLES
+from tasks.publication.study_figures import DRAWN
 from tasks.report_atypicality import read_atypicality, read_track
-from tasks.report_plans import GROUP_TABLES, plan_group_report, plan_participant_reports
+from tasks.report_plans import (
+    GROUP_TABLES,
+    STUDY_FIGURES,
+    comparison_figures,
+    plan_group_report,
+    plan_participant_reports,
+)
 from tasks.reports import (
     GroupReportInputs,
     ParticipantReportInputs,
@@ -30,6 +41,9 @@ from tasks.reports import (
     build_participant_report,
     report_assets,
 )
+from tasks.reports.quality import COLUMNS as QUALITY_COLUMNS
+from tasks.reports.quality import measure_quality
+from tasks.step_plans import figure_paths
 from tasks.steps import PlannedStep
 from tasks.study import Participant, Recording
 from tasks.tables import read_table
@@ -71,22 +85,35 @@ def write_reports(checked: CheckedStudy, manifest: RunManifest, *, progress: Rep
     reasons.append(
         _bring_page_up_to_date(
             plan_group_report(checked, manifest),
-            lambda: build_group_report(_group_inputs(checked, manifest, facts, tables, absent)),
+            lambda: _group_page(_group_inputs(checked, manifest, facts, tables, absent)),
         )
     )
     progress("reports", len(planned) + 1, len(planned) + 1)
     return next((reason for reason in reasons if reason), None)
 
 
-def _bring_page_up_to_date(planned: PlannedStep, build: Callable[[], str]) -> str | None:
+def _bring_page_up_to_date(planned: PlannedStep, build: Callable[[], Mapping[str, str | bytes]]) -> str | None:
+    """Write a page and the figures that go with it, unless all of them hold."""
     why = planned.why_stale()
     if why is None:
         return None
     started = datetime.now(UTC)
-    path = planned.outputs["report"]
-    write_text_atomic(path, build())
-    write_sidecar(path, planned.step, description="A report to read in a browser", started=started)
+    contents = build()
+    for name, path in planned.outputs.items():
+        content = contents[name]
+        write_bytes_atomic(path, content.encode() if isinstance(content, str) else content)
+        description = "A report to read in a browser" if name == "report" else "A figure of the group report for print"
+        write_sidecar(path, planned.step, description=description, started=started)
     return why
+
+
+def _group_page(inputs: GroupReportInputs) -> dict[str, str | bytes]:
+    contents: dict[str, str | bytes] = {"report": build_group_report(inputs)}
+    for name in STUDY_FIGURES:
+        title, draw = DRAWN[name]
+        figure = draw(inputs)
+        contents |= {f"{name}.svg": to_svg(figure, title), f"{name}.pdf": to_pdf(figure, title)}
+    return contents
 
 
 def _participant_page(
@@ -95,8 +122,8 @@ def _participant_page(
     facts: ReportFacts,
     features: pd.DataFrame | None,
     absent: dict[str, str],
-) -> str:
-    return build_participant_report(_participant_inputs(checked, person, facts, features, absent))
+) -> dict[str, str | bytes]:
+    return {"report": build_participant_report(_participant_inputs(checked, person, facts, features, absent))}
 
 
 def _describe_study(checked: CheckedStudy) -> ReportFacts:
@@ -169,7 +196,46 @@ def _group_inputs(
         weights=_tabulate_weights(checked),
         detector=settings.detection.weights,
         atypicality=read_atypicality(checked, manifest),
+        quality=_measure_recordings(checked),
+        comparison_link=_address(derivatives, derivatives.comparison_page)
+        if derivatives.comparison_page.exists()
+        else "",
+        figure_links=_list_figures(derivatives),
     )
+
+
+def _address(derivatives: Derivatives, path: Path) -> str:
+    return path.relative_to(derivatives.folder).as_posix()
+
+
+def _list_figures(derivatives: Derivatives) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Title -> format and address of the files of each figure: those of the report, and those of the comparison that are there."""
+    there = {name: path for name, path in comparison_figures(derivatives).items() if path.exists()}
+    paths = {**figure_paths(derivatives, STUDY_FIGURES), **there}
+    titles = {**{name: title for name, (title, _) in DRAWN.items()}, **COMPARISON_TITLES}
+    return [
+        (
+            title,
+            [
+                (kind.upper(), _address(derivatives, paths[key]))
+                for kind in ("svg", "pdf")
+                if (key := f"{name}.{kind}") in paths
+            ],
+        )
+        for name, title in titles.items()
+        if f"{name}.svg" in paths
+    ]
+
+
+def _measure_recordings(checked: CheckedStudy) -> pd.DataFrame | None:
+    """Quality of every recording that has a frame table with the columns that it needs."""
+    rows = []
+    for recording in checked.study.recordings:
+        path = checked.frame_table(recording)
+        if path.exists():
+            key = dict(zip(("participant_id", "session", "task"), recording.key, strict=True))
+            rows.append(key | measure_quality(read_table(path, only=QUALITY_COLUMNS)))
+    return pd.DataFrame(rows) if rows else None
 
 
 def _count_reasons(checked: CheckedStudy) -> pd.DataFrame | None:

@@ -8,6 +8,7 @@ from typing import Literal
 
 from tasks.checking import CheckedStudy
 from tasks.errors import WeightsError
+from tasks.exporting import why_exports_stale
 from tasks.extraction_jobs import prepare_jobs
 from tasks.manifest import RunManifest, read_last_run
 from tasks.provenance import MISSING, why_stale
@@ -66,9 +67,8 @@ def read_status(checked: CheckedStudy) -> list[StepStatus]:
     Returns
     -------
     list of StepStatus
-        Recordings first, then summarize, classify, compare, atypicality where there are ratings, and the reports.
-        A step whose own inputs hold is stale where a
-        step before it is not up to date.
+        Recordings first, then summarize, classify, compare, atypicality where there are ratings, export, and the reports.
+        A step whose own inputs hold is stale where a step before it is not up to date.
     """
     last = read_last_run(checked.study.derivatives.logs)
     recordings = [*_failed_checks(checked), *_recordings(checked, last)]
@@ -108,7 +108,7 @@ def _recordings(checked: CheckedStudy, last: RunManifest | None) -> Iterator[Ste
 
 def _study_steps(checked: CheckedStudy, last: RunManifest | None, *, extracted: bool) -> Iterator[StepStatus]:
     errors = {error["step"]: error["reason"] for error in (last.step_errors if last else ())}
-    holds = compared = extracted
+    holds = compared = done = extracted
     for name, planned in _plans(checked).items():
         ready = {"publish": compared, "atypicality": extracted}.get(name, holds)
         found = _step_status(name, planned, errors, waiting="" if ready else "a step before it is not up to date")
@@ -117,7 +117,9 @@ def _study_steps(checked: CheckedStudy, last: RunManifest | None, *, extracted: 
             holds = holds and found.state == "up to date"
         if name == "compare":
             compared = found.state == "up to date"
+        done = done and found.state == "up to date"
         yield found
+    yield _export_status(checked, errors, waiting="" if done else "a step before it is not up to date")
     for person, page in plan_participant_reports(checked):
         state, why = _state(page.why_stale())
         if state == "up to date" and not holds:
@@ -157,7 +159,15 @@ def _plans(checked: CheckedStudy) -> Mapping[str, PlannedStep]:
 
 
 def _step_status(name: str, planned: PlannedStep, errors: Mapping[str, str], *, waiting: str) -> StepStatus:
-    state, why = _state(planned.why_stale())
+    return _judge(name, planned.why_stale(), errors, waiting=waiting)
+
+
+def _export_status(checked: CheckedStudy, errors: Mapping[str, str], *, waiting: str) -> StepStatus:
+    return _judge("export", why_exports_stale(checked), errors, waiting=waiting)
+
+
+def _judge(name: str, stale: str | None, errors: Mapping[str, str], *, waiting: str) -> StepStatus:
+    state, why = _state(stale)
     if state != "up to date" and name in errors:
         return StepStatus(name, "", "", "", "failed", errors[name])
     if state == "up to date" and waiting:

@@ -41,7 +41,7 @@ COMPARE_VERSION: Final = 2
 PLANTED_VERSION: Final = 1
 """Code versions: raised when a change moves the numbers of the step."""
 
-PUBLICATION_VERSION: Final = 1
+PUBLICATION_VERSION: Final = 2
 """Raised when layout, figures or text of the printed comparison change."""
 
 COMPARISON_TABLES: Final = {
@@ -171,6 +171,11 @@ def plan_comparison(
     )
 
 
+def figure_paths(derivatives: Derivatives, names: Sequence[str]) -> dict[str, Path]:
+    """``name.svg`` and ``name.pdf`` of each figure -> where it stands."""
+    return {f"{name}.{kind}": derivatives.figures / f"{name}.{kind}" for name in names for kind in ("svg", "pdf")}
+
+
 def plan_publication(
     derivatives: Derivatives, *, settings: CompareSettings, study: StudySettings, summarize: SummarizeSettings
 ) -> PlannedStep:
@@ -190,10 +195,10 @@ def plan_publication(
     return PlannedStep(
         step,
         {
-            "page": folder / "comparison.html",
+            "page": derivatives.comparison_page,
             "tests": folder / "comparison_tests.csv",
             "methods": folder / "comparison_methods.txt",
-            **{f"figure_{name}": folder / f"figure_{name}.svg" for name in COMPARISON_FIGURES},
+            **figure_paths(derivatives, COMPARISON_FIGURES),
         },
     )
 

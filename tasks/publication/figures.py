@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 import matplotlib as mpl
 import numpy as np
@@ -14,29 +13,14 @@ from matplotlib.figure import Figure
 from scipy import stats
 
 from tasks.emotion_tests import CONSTANT
+from tasks.publication.drawing import COLOURS, HATCHES, MARKERS, STYLE, make_panels
 from tasks.reports.figures import BLUE, INK, MUTED, VERMILION
 from tasks.reports.formatting import p_equals
 
-COLOURS: Final = (BLUE, VERMILION)
-MARKERS: Final = ("o", "s")
-HATCHES: Final = ("", "////")
-_STYLE: Final[Any] = {
-    "font.size": 8,
-    "font.family": "DejaVu Sans",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.edgecolor": MUTED,
-    "axes.titlesize": 8.5,
-    "axes.titleweight": "bold",
-    "text.color": INK,
-    "axes.labelcolor": INK,
-    "svg.hashsalt": "facetrace",
-    "hatch.linewidth": 0.5,
-}
 _SHOWN_BY_PERSON: Final = 6
 
 
-def draw_effects(over_participants: pd.DataFrame, over_frames: pd.DataFrame, *, alpha: float) -> str:
+def draw_effects(over_participants: pd.DataFrame, over_frames: pd.DataFrame, *, alpha: float) -> Figure:
     """Forest plot of the effect of group on each action, a panel an emotion.
 
     Parameters
@@ -50,12 +34,11 @@ def draw_effects(over_participants: pd.DataFrame, over_frames: pd.DataFrame, *, 
 
     Returns
     -------
-    str
-        SVG.
+    Figure
     """
     emotions, signals = _levels(over_participants)
-    with mpl.rc_context(_STYLE):
-        figure, axes = _panels(len(emotions), height=1.2 + 0.19 * len(signals), share_y=True)
+    with mpl.rc_context(STYLE):
+        figure, axes = make_panels(len(emotions), height=1.2 + 0.19 * len(signals), share_y=True)
         for axis, emotion in zip(axes, emotions, strict=True):
             people = over_participants[over_participants["emotion"] == emotion].set_index("signal").reindex(signals)
             frames = over_frames[over_frames["emotion"] == emotion].set_index("signal").reindex(signals)
@@ -74,7 +57,7 @@ def draw_effects(over_participants: pd.DataFrame, over_frames: pd.DataFrame, *, 
         )
         handles, labels = axes[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False)
-        return _to_svg(figure)
+        return figure
 
 
 def _draw_forest(axis: Axes, people: pd.DataFrame, frames: pd.DataFrame, alpha: float) -> None:
@@ -95,7 +78,7 @@ def _draw_forest(axis: Axes, people: pd.DataFrame, frames: pd.DataFrame, alpha: 
     )  # fmt: skip
 
 
-def draw_complexity(complexity: pd.DataFrame, groups: Sequence[str], *, emotions: Sequence[str]) -> str:
+def draw_complexity(complexity: pd.DataFrame, groups: Sequence[str], *, emotions: Sequence[str]) -> Figure:
     """Bars of distinct combinations by complexity, a panel an emotion (Ji et al., 2025, figure 4).
 
     Parameters
@@ -109,12 +92,11 @@ def draw_complexity(complexity: pd.DataFrame, groups: Sequence[str], *, emotions
 
     Returns
     -------
-    str
-        SVG.
+    Figure
     """
     table = complexity[complexity["directions"] == complexity["directions"].any()]
-    with mpl.rc_context(_STYLE):
-        figure, axes = _panels(len(emotions), height=2.9, share_y=False)
+    with mpl.rc_context(STYLE):
+        figure, axes = make_panels(len(emotions), height=2.9, share_y=False)
         for axis, emotion in zip(axes, emotions, strict=True):
             shown = table[(table["emotion"] == emotion) & (table["complexity"] > 0)]
             sizes = table[table["emotion"] == emotion].groupby("group")["n_frames"].sum()
@@ -141,10 +123,10 @@ def draw_complexity(complexity: pd.DataFrame, groups: Sequence[str], *, emotions
         )
         handles, labels = axes[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False)
-        return _to_svg(figure)
+        return figure
 
 
-def draw_rates(over_participants: pd.DataFrame) -> str:
+def draw_rates(over_participants: pd.DataFrame) -> Figure:
     """Heat map of the mean share of frames with each action active, by emotion and group.
 
     Parameters
@@ -154,8 +136,7 @@ def draw_rates(over_participants: pd.DataFrame) -> str:
 
     Returns
     -------
-    str
-        SVG.
+    Figure
     """
     emotions, signals = _levels(over_participants)
     columns, names = [], []
@@ -165,7 +146,7 @@ def draw_rates(over_participants: pd.DataFrame) -> str:
             columns.append(100 * rows[f"mean_{which}"].to_numpy(dtype=float))
             names.append(f"{rows[f'group_{which}'].iloc[0]}\nn = {rows[f'n_{which}'].iloc[0]}")
     values = np.stack(columns, axis=1)
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure = Figure(figsize=(1.4 + 0.62 * len(names), 1.3 + 0.2 * len(signals)), layout="constrained")
         axis = figure.subplots()
         top = max(float(np.nanmax(values, initial=1.0)), 1.0)
@@ -183,10 +164,10 @@ def draw_rates(over_participants: pd.DataFrame) -> str:
         axis.spines[:].set_visible(False)
         figure.colorbar(picture, ax=axis, label="% of frames", shrink=0.6)
         figure.suptitle("Share of frames with the unit active, mean over participants", fontsize=9)
-        return _to_svg(figure)
+        return figure
 
 
-def draw_participants(rates: pd.DataFrame, over_participants: pd.DataFrame) -> str:
+def draw_participants(rates: pd.DataFrame, over_participants: pd.DataFrame) -> Figure:
     """Rainclouds of participants' shares for the actions and emotions with the smallest p-values.
 
     Parameters
@@ -198,12 +179,11 @@ def draw_participants(rates: pd.DataFrame, over_participants: pd.DataFrame) -> s
 
     Returns
     -------
-    str
-        SVG.
+    Figure
     """
     shown = over_participants[over_participants["p"].notna()].nsmallest(_SHOWN_BY_PERSON, "p")
-    with mpl.rc_context(_STYLE):
-        figure, axes = _panels(len(shown), height=4.6 if len(shown) > 3 else 2.6, share_y=False, columns=3)
+    with mpl.rc_context(STYLE):
+        figure, axes = make_panels(len(shown), height=4.6 if len(shown) > 3 else 2.6, share_y=False, columns=3)
         for axis, (_, row) in zip(axes, shown.iterrows(), strict=True):
             people = rates[(rates["emotion"] == row["emotion"]) & rates["counts"]]
             groups = (str(row["group_a"]), str(row["group_b"]))
@@ -223,7 +203,7 @@ def draw_participants(rates: pd.DataFrame, over_participants: pd.DataFrame) -> s
         figure.suptitle(
             "Each participant's share; the smallest p-values of Mann-Whitney tests over participants", fontsize=9
         )
-        return _to_svg(figure)
+        return figure
 
 
 def _draw_raincloud(axis: Axes, values: np.ndarray, k: int) -> None:
@@ -244,20 +224,3 @@ def _draw_raincloud(axis: Axes, values: np.ndarray, k: int) -> None:
 
 def _levels(table: pd.DataFrame) -> tuple[list[str], list[str]]:
     return list(dict.fromkeys(table["emotion"])), list(dict.fromkeys(table["signal"]))
-
-
-def _panels(n: int, *, height: float, share_y: bool, columns: int = 4) -> tuple[Figure, list[Axes]]:
-    width = min(max(n, 1), columns)
-    rows = -(-max(n, 1) // width)
-    figure = Figure(figsize=(1.2 + 2.0 * width, height), layout="constrained")
-    axes = figure.subplots(rows, width, sharey=share_y, squeeze=False).ravel()
-    for axis in axes[n:]:
-        axis.set_visible(False)
-    return figure, list(axes[: max(n, 1)])[:n]
-
-
-def _to_svg(figure: Figure) -> str:
-    buffer = io.StringIO()
-    figure.savefig(buffer, format="svg", metadata={"Date": None})
-    text = buffer.getvalue()
-    return text[text.index("<svg") :]

@@ -8,9 +8,11 @@ from typing import Any, Final
 
 import pandas as pd
 from markupsafe import Markup
+from matplotlib.figure import Figure
 
 from tasks.bids_names import Derivatives
-from tasks.provenance import read_sidecar, software_versions, write_sidecar, write_text_atomic
+from tasks.provenance import read_sidecar, software_versions, write_bytes_atomic, write_sidecar
+from tasks.publication.drawing import draw_nothing, to_pdf, to_svg
 from tasks.publication.figures import draw_complexity, draw_effects, draw_participants, draw_rates
 from tasks.publication.layout import lay_out_tests, to_csv
 from tasks.publication.methods import environment, write_methods
@@ -26,12 +28,13 @@ _DIVERSITY_COLUMNS: Final = (
 _MODEL_COLUMNS: Final = (
     "emotion", "signal", "n_a", "n_b", "family", "estimate", "ci_low", "ci_high", "p", "p_bh", "note",
 )  # fmt: skip
-_FIGURES: Final = {
+COMPARISON_TITLES: Final = {
     "effects": "Effect of group on each action unit",
     "participants": "Participants' values where p is smallest",
     "rates": "How often each unit is active",
     "complexity": "Combinations of units",
 }
+"""Figure -> title."""
 
 
 def update_publication(
@@ -43,7 +46,7 @@ def update_publication(
     ----------
     derivatives
         Where results go: ``group/comparison.html``, ``group/comparison_tests.csv``, ``group/comparison_methods.txt`` and
-        ``group/figure_*.svg``. Figures are left out where no emotion could be compared.
+        ``group/figures/*.svg`` and ``.pdf``. Where no emotion could be compared, figures say so.
     settings
         Section `compare`.
     study, summarize
@@ -67,26 +70,26 @@ def update_publication(
     )
     facts = (read_sidecar(derivatives.group_table(*COMPARISON_TABLES["over_participants"])) or {}).get("facts", {})
     layout = lay_out_tests(tables["over_frames"], tables["over_participants"]) if figures else pd.DataFrame()
-    texts = {
-        "page": render_comparison(tables, layout, figures, methods, facts=facts, study=study, alpha=settings.alpha),
+    drawn = {name: figures.get(name) or draw_nothing("No emotion could be compared.") for name in COMPARISON_FIGURES}
+    svgs = {name: to_svg(figure, COMPARISON_TITLES[name]) for name, figure in drawn.items()}
+    shown = {name: svgs[name] for name in figures}
+    contents: dict[str, str | bytes] = {
+        "page": render_comparison(tables, layout, shown, methods, facts=facts, study=study, alpha=settings.alpha),
         "tests": to_csv(layout) if figures else "",
         "methods": "\n\n".join(methods) + "\n",
-        **{f"figure_{name}": figures.get(name, _EMPTY_FIGURE) for name in COMPARISON_FIGURES},
+        **{f"{name}.svg": svg for name, svg in svgs.items()},
+        **{f"{name}.pdf": to_pdf(figure, COMPARISON_TITLES[name]) for name, figure in drawn.items()},
     }
     for name, path in planned.outputs.items():
-        write_text_atomic(path, texts[name])
+        content = contents[name]
+        write_bytes_atomic(path, content.encode() if isinstance(content, str) else content)
         write_sidecar(path, planned.step, description=_describe(name), started=started, facts=facts)
     return why
 
 
-_EMPTY_FIGURE: Final = (
-    '<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"><desc>nothing could be compared</desc></svg>'
-)
-
-
 def _describe(name: str) -> str:
-    if name.startswith("figure_"):
-        return f"Figure: {_FIGURES[name.removeprefix('figure_')]}"
+    if name.endswith((".svg", ".pdf")):
+        return f"Figure: {COMPARISON_TITLES[name.rpartition('.')[0]]}"
     return {
         "page": "The comparison of the groups to read in a browser",
         "tests": "Tests by emotion laid out as table IV of Ji et al. (2025)",
@@ -94,7 +97,7 @@ def _describe(name: str) -> str:
     }[name]
 
 
-def draw_all(tables: Mapping[str, pd.DataFrame], groups: tuple[str, str], alpha: float) -> dict[str, str]:
+def draw_all(tables: Mapping[str, pd.DataFrame], groups: tuple[str, str], alpha: float) -> dict[str, Figure]:
     """Draw every figure; none where no emotion was compared."""
     if tables["over_participants"].empty or tables["over_participants"]["p"].isna().all():
         return {}
@@ -131,7 +134,7 @@ def render_comparison(
             disclaimer=DISCLAIMER,
             methods=methods,
             # drawn here from numbers, text in it is escaped by the drawing library
-            figures=[(_FIGURES[name], Markup(svg)) for name, svg in figures.items()],  # noqa: S704
+            figures=[(COMPARISON_TITLES[name], Markup(svg)) for name, svg in figures.items()],  # noqa: S704
             emotions=_spans(layout),
             header=[names[1] for names in layout.columns],
             rows=layout.to_numpy().tolist(),

@@ -163,13 +163,27 @@ class Tiles:
 
 
 @dataclass(frozen=True, slots=True)
+class FlowLoss:
+    """How many participants were lost for a reason; `names` where they are few."""
+
+    reason: str
+    count: int
+    names: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class FlowStep:
-    """How many participants reached a step, altogether and by group."""
+    """How many participants reached a step, altogether and by group, and who is lost on the way to the next."""
 
     label: str
     total: int
     by_group: Sequence[tuple[str, int]]
-    lost: str = ""
+    losses: Sequence[FlowLoss] = ()
+
+    @property
+    def n_lost(self) -> int:
+        """Participants who do not reach the next step."""
+        return sum(loss.count for loss in self.losses)
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,8 +219,50 @@ class References:
     items: Sequence[Reference]
 
 
+@dataclass(frozen=True, slots=True)
+class Matrix:
+    """A confusion matrix: calls of the positive and of the comparison group, right and wrong."""
+
+    label: str
+    tp: int
+    fn: int
+    fp: int
+    tn: int
+
+
+@dataclass(frozen=True, slots=True)
+class Matrices:
+    """Confusion matrices side by side: rows are the truth, columns the call."""
+
+    kind: ClassVar[str] = "matrices"
+    positive: str
+    comparison: str
+    items: Sequence[Matrix]
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """Files that belong to the report: label -> format and address of each."""
+
+    kind: ClassVar[str] = "links"
+    items: Sequence[tuple[str, Sequence[tuple[str, str]]]]
+
+
 Block = (
-    Text | Subheading | Findings | Warnings | Absent | Charts | ColourKey | Tiles | Flow | Facts | References | Table
+    Text
+    | Subheading
+    | Findings
+    | Warnings
+    | Absent
+    | Charts
+    | ColourKey
+    | Tiles
+    | Flow
+    | Facts
+    | References
+    | Table
+    | Matrices
+    | Links
 )
 
 

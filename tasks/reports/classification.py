@@ -14,12 +14,15 @@ from tasks.reports.blocks import (
     Charts,
     Findings,
     Heading,
+    Matrices,
+    Matrix,
     Subheading,
     Table,
     number_cell,
     numeric,
 )  # fmt: skip
 from tasks.reports.figures import (
+    BLACK,
     BLUE,
     DASHES,
     INK,
@@ -50,15 +53,20 @@ from tasks.reports.formatting import (
 from tasks.reports.inputs import GroupReportInputs, ReportFacts
 from tasks.reports.pages import absent_reason
 
-_ALL: Final = "all"
-_SET_LABELS: Final = {"AU": "Action units", "AU+arousal": "+ arousal", "AU+arousal+valence": "+ valence", _ALL: "All"}
+ALL_FEATURES: Final = "all"
+_SET_LABELS: Final = {
+    "AU": "Action units",
+    "AU+arousal": "+ arousal",
+    "AU+arousal+valence": "+ valence",
+    ALL_FEATURES: "All",
+}
 
 
 def describe_classification(inputs: GroupReportInputs) -> list[Block]:
     """Blocks of the classification section."""
     if inputs.performance is None or inputs.performance.empty:
         return [Absent(absent_reason(inputs.absent.get("performance", "")))]
-    full = inputs.performance[inputs.performance["feature_set"] == _ALL]
+    full = inputs.performance[inputs.performance["feature_set"] == ALL_FEATURES]
     blocks: list[Block] = []
     if full.empty:
         blocks.append(Absent("No classifier was trained on all 58 features."))
@@ -66,14 +74,14 @@ def describe_classification(inputs: GroupReportInputs) -> list[Block]:
         blocks += [Findings(find_performance(full, inputs.facts)), _tabulate_performance(full, inputs.facts)]
         blocks.append(Charts([_draw_metric(full, metric, inputs.facts) for metric in ("f1", "auc")], columns=2))
         blocks += _draw_decisions(full, inputs)
-        blocks.append(_tabulate_confusion(full, inputs.facts))
+        blocks += [Subheading("Confusion matrices"), list_matrices(full, inputs.facts)]
     if len(inputs.performance["feature_set"].drop_duplicates()) > 1:
         blocks += [Subheading("What each attribute adds"), _tabulate_ablation(inputs.performance, inputs.facts)]
     blocks.append(Subheading("Participant by participant"))
     if inputs.predictions is None or inputs.predictions.empty:
         blocks.append(Absent(absent_reason(inputs.absent.get("predictions", ""))))
         return blocks
-    predictions = inputs.predictions[inputs.predictions["feature_set"] == _ALL]
+    predictions = inputs.predictions[inputs.predictions["feature_set"] == ALL_FEATURES]
     blocks.append(_tabulate_predictions(predictions, inputs))
     return blocks
 
@@ -82,7 +90,7 @@ def _draw_decisions(full: pd.DataFrame, inputs: GroupReportInputs) -> list[Block
     confusion = draw_confusion(full, inputs.facts)
     if inputs.predictions is None:
         return [Charts([confusion]), Absent(absent_reason(inputs.absent.get("predictions", "")))]
-    curves = draw_roc(inputs.predictions[inputs.predictions["feature_set"] == _ALL], inputs.facts)
+    curves = draw_roc(inputs.predictions[inputs.predictions["feature_set"] == ALL_FEATURES], inputs.facts)
     if curves is None:
         return [Charts([confusion]), Absent("A ROC curve needs scored participants of both groups.")]
     return [Charts([curves, confusion], columns=2)]
@@ -189,7 +197,7 @@ def _draw_metric(full: pd.DataFrame, metric: str, facts: ReportFacts) -> Chart:
     )
     add_reference_line(figure, chance, "chance" if metric == "auc" else f"all {chart_text(facts.positive_group)}")
     list_rows_from_top(figure, names)
-    figure.x_axis(range=[0, 1.01], title=label, dtick=0.2)
+    figure.x_axis(range=[-0.02, 1.02], title=label, dtick=0.2)
     above = int((full[f"{metric}_low"] > chance).sum())
     meaning = "a coin" if metric == "auc" else f"calling everyone {facts.positive_group}"
     return make_chart(
@@ -230,7 +238,7 @@ def draw_confusion(full: pd.DataFrame, facts: ReportFacts) -> Chart:
             textposition="inside",
             insidetextanchor="middle",
             textangle=0,
-            textfont={"color": INK if edge else "#ffffff", "size": 12},
+            textfont={"color": INK if edge else "#ffffff" if colour == BLUE else BLACK, "size": 12},
             orientation="h",
             name=label,
             marker={"color": colour, "line": {"color": edge or colour, "width": 1.5}},
@@ -251,25 +259,13 @@ def draw_confusion(full: pd.DataFrame, facts: ReportFacts) -> Chart:
     )
 
 
-def _tabulate_confusion(full: pd.DataFrame, facts: ReportFacts) -> Table:
-    positive, comparison = facts.groups
-    rows = [
-        [
-            Cell(classifier_label(row["classifier"])),
-            *(number_cell(f"{row[key]:.0f}", row[key]) for key in ("tp", "fn", "tn", "fp")),
-            number_cell(f"{row['tp'] + row['tn']:.0f} of {row['n']:.0f}", row["tp"] + row["tn"]),
-        ]
+def list_matrices(full: pd.DataFrame, facts: ReportFacts) -> Matrices:
+    """Confusion matrix of each classifier."""
+    items = [
+        Matrix(classifier_label(row["classifier"]), *(int(row[key]) for key in ("tp", "fn", "fp", "tn")))
         for _, row in full.iterrows()
     ]
-    headings = [
-        Heading("Classifier"),
-        numeric(f"{positive} recognised", "True positives"),
-        numeric(f"{positive} missed", "False negatives"),
-        numeric(f"{comparison} recognised", "True negatives"),
-        numeric(f"{comparison} called {positive}", "False positives"),
-        numeric("Correct"),
-    ]
-    return Table("confusion", "Confusion counts", headings, rows)
+    return Matrices(facts.positive_group, facts.comparison_group, items)
 
 
 def _tabulate_ablation(performance: pd.DataFrame, facts: ReportFacts) -> Table:

@@ -1,4 +1,4 @@
-"""Who took part and how far each got: run summary, participant flow, table of participants."""
+"""Who took part and how far each got: run summary, table of participants."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ from typing import Final
 
 import pandas as pd
 
-from tasks.reports.blocks import Block, Cell, Findings, Flow, FlowStep, Heading, Table, number_cell, numeric
-from tasks.reports.formatting import duration, integer, listing, number, percent, plural, without_folders
+from tasks.reports.blocks import Block, Cell, Findings, Heading, Table, number_cell, numeric
+from tasks.reports.formatting import duration, integer, number, percent, plural, without_folders
 from tasks.reports.inputs import GroupReportInputs
 
 _STATUS_TONES: Final = {"ok": "good", "failed": "bad", "skipped": "quiet"}
-_WITHOUT: Final = "without"
 
 
 def list_participants(inputs: GroupReportInputs) -> dict[str, str]:
@@ -28,48 +27,6 @@ def list_participants(inputs: GroupReportInputs) -> dict[str, str]:
     for outcome in inputs.outcomes:
         groups.setdefault(outcome.participant_id, "")
     return groups
-
-
-def reached_steps(inputs: GroupReportInputs) -> list[tuple[str, set[str]]]:
-    """Label of each step and who reached it; nobody reaches a step without the one before.
-
-    Returns
-    -------
-    list
-        Steps whose tables are there. Without predictions "analysed" means that the participant entered the tests.
-    """
-    steps: list[tuple[str, set[str]]] = [("Enrolled", set(list_participants(inputs)))]
-    if inputs.triage is not None:
-        readable = inputs.triage.loc[inputs.triage["status"] == "ok", "participant_id"]
-        steps.append(("Video readable", {str(name) for name in readable}))
-    if inputs.features is not None:
-        measured = inputs.features[inputs.features["n_frames"] > 0]
-        gated = measured[measured["included"].astype(bool)]
-        steps.append(("Extracted", {str(name) for name in measured["participant_id"]}))
-        steps.append(("Enough coverage", {str(name) for name in gated["participant_id"]}))
-        analysed = gated[gated["group"].isin(inputs.facts.groups)]["participant_id"]
-        if inputs.predictions is not None:
-            analysed = inputs.predictions["participant_id"]
-        steps.append(("Analysed", {str(name) for name in analysed}))
-    for index in range(1, len(steps)):
-        steps[index] = (steps[index][0], steps[index][1] & steps[index - 1][1])
-    return steps
-
-
-def build_flow(inputs: GroupReportInputs) -> Flow:
-    """Participant flow, per group, naming who was lost on the way."""
-    groups = list_participants(inputs)
-    order = [*inputs.facts.groups, *sorted({group for group in groups.values() if group not in inputs.facts.groups})]
-    steps = []
-    before: set[str] = set()
-    for label, reached in reached_steps(inputs):
-        by_group = [(group or "no group", sum(groups[name] == group for name in reached)) for group in order]
-        shown = [(group, count) for group, count in by_group if count or group in inputs.facts.groups]
-        lost = sorted(before - reached)
-        note = f"{_WITHOUT} {listing(lost)}" if 0 < len(lost) <= 3 else f"{len(lost)} lost" if lost else ""
-        steps.append(FlowStep(label, len(reached), shown, note))
-        before = reached
-    return Flow(steps)
 
 
 def count_groups(inputs: GroupReportInputs, names: Sequence[str] | set[str]) -> str:
@@ -93,8 +50,16 @@ def why_lost(inputs: GroupReportInputs) -> dict[str, str]:
     return reasons
 
 
-def summarise_run(inputs: GroupReportInputs) -> list[Block]:
-    """How the recordings and analyses of this run ended, and the table of participants."""
+def summarise_run(inputs: GroupReportInputs, analysed: set[str] | None) -> list[Block]:
+    """How the recordings and analyses of this run ended, and the table of participants.
+
+    Parameters
+    ----------
+    inputs
+        Inputs of the report.
+    analysed
+        Participants who reached the analyses; None where nobody's way there is known.
+    """
     counts = {status: sum(o.status == status for o in inputs.outcomes) for status in _STATUS_TONES}
     sentences = []
     if inputs.outcomes:
@@ -117,15 +82,13 @@ def summarise_run(inputs: GroupReportInputs) -> list[Block]:
         ]
         headings = [Heading("Participant"), Heading("Recording"), Heading("Status"), Heading("Reason")]
         blocks.append(Table("problems", "Recordings that failed or were skipped", headings, rows))
-    blocks.append(list_participants_table(inputs))
+    blocks.append(_list_participants_table(inputs, analysed))
     return blocks
 
 
-def list_participants_table(inputs: GroupReportInputs) -> Table:
+def _list_participants_table(inputs: GroupReportInputs, analysed: set[str] | None) -> Table:
     """One row a participant: status, coverage, and the link to the participant's report."""
     reasons = why_lost(inputs)
-    reached = reached_steps(inputs)
-    analysed = reached[-1][1] if reached[-1][0] == "Analysed" else None
     measured = _sessions_by_participant(inputs.features)
     failed = {o.participant_id for o in inputs.outcomes if o.status == "failed"}
     rows = []

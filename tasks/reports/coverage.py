@@ -112,7 +112,7 @@ def _draw_group(
         for row in sessions.itertuples()
     ]
     for reason in INVALID_REASONS:
-        values = _shares_of(sessions, reason, shares)
+        values = shares_of(sessions, reason, shares)
         if reason == "ok" or max(values) > 0:
             figure.add(
                 "bar",
@@ -140,7 +140,8 @@ def _draw_group(
     )
 
 
-def _shares_of(sessions: pd.DataFrame, reason: str, shares: pd.DataFrame | None) -> list[float]:
+def shares_of(sessions: pd.DataFrame, reason: str, shares: pd.DataFrame | None) -> list[float]:
+    """Share of frames of each recording with `reason`, from `reason_shares`; only valid frames are known where that is None."""
     if shares is None:
         return list(sessions["valid_fraction"]) if reason == "ok" else [0.0] * len(sessions)
     keys = list(sessions[_KEY].fillna("").itertuples(index=False, name=None))
@@ -160,7 +161,7 @@ def _tabulate_groups(sessions: pd.DataFrame, groups: Sequence[str], shares: pd.D
             number_cell(duration(part["longest_gap_s"].median()), part["longest_gap_s"].median()),
         ]
         for reason in used:
-            values = _shares_of(part, reason, shares)
+            values = shares_of(part, reason, shares)
             mean = sum(values) / len(values)
             cells.append(number_cell(f"{number(100 * mean, 1)}%", mean))
         rows.append(cells)

@@ -7,8 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from tasks.reports.blocks import Absent, Block, Cell, Charts, Findings, Heading, Table, number_cell, numeric
-from tasks.reports.figures import DIVERGING, Chart, make_chart, new_figure, rounded
+from tasks.reports.blocks import Absent, Block, Cell, Charts, Findings, Heading, Links, Table, number_cell, numeric
+from tasks.reports.figures import DIVERGING, INK, Chart, make_chart, new_figure, rounded
 from tasks.reports.formatting import (
     NO_VALUE,
     chart_text,
@@ -120,7 +120,13 @@ def describe_emotion_tests(inputs: GroupReportInputs) -> list[Block]:
     if skipped:
         findings.append(f"{plural(skipped, 'combination')} could not be tested; the table below says why.")
     findings += _compare_units(inputs.emotion_frames, facts)
-    return [Findings(findings), Charts([_draw_emotions(table, facts)]), _tabulate_emotions(table, facts)]
+    blocks: list[Block] = [Findings(findings)]
+    if inputs.comparison_link:
+        address = inputs.comparison_link
+        blocks.append(
+            Links([("Both units of analysis side by side, with figures and a methods text", [("comparison", address)])])
+        )
+    return [*blocks, Charts([_draw_emotions(table, facts)]), _tabulate_emotions(table, facts)]
 
 
 def _compare_units(over_frames: pd.DataFrame | None, facts: ReportFacts) -> list[str]:
@@ -131,8 +137,7 @@ def _compare_units(over_frames: pd.DataFrame | None, facts: ReportFacts) -> list
     only = int((over_frames["units_agree"] == "frames only").sum())
     text = (
         f"Over frames, as papers print it, {len(found)} of {len(over_frames)} tests would have adjusted p < {level(facts.alpha)}, "
-        f"{only} of them not over participants. Frames of a participant are no independent observations: those are no findings. "
-        "group/comparison.html lays both out side by side, with figures and a methods text."
+        f"{only} of them not over participants. Frames of a participant are no independent observations: those are no findings."
     )
     return [text]
 
@@ -149,7 +154,7 @@ def _draw_emotions(table: pd.DataFrame, facts: ReportFacts) -> Chart:
         y=[chart_text(name) for name in signals],
         text=[[text for _, text in row] for row in cells],
         texttemplate="%{text}",
-        textfont={"size": 11},
+        textfont={"size": 11, "color": INK},
         zmin=-1,
         zmax=1,
         colorscale=DIVERGING,

@@ -58,8 +58,8 @@ REASON_COLOURS: Final[dict[str, str]] = {
     "blurred": YELLOW,
     "decode_error": "#8c6d46",
 }
-DIVERGING: Final = [[0.0, VERMILION], [0.25, "#f0b58c"], [0.5, "#ffffff"], [0.75, "#8fc0dd"], [1.0, BLUE]]
-"""Negative (lower in the positive group) to positive."""
+DIVERGING: Final = [[0.0, "#e8853d"], [0.25, "#f4c5a3"], [0.5, "#ffffff"], [0.75, "#abd1e8"], [1.0, "#52a3d3"]]
+"""Negative (lower in the positive group) to positive; light enough at both ends for dark numbers."""
 SEQUENTIAL: Final = [[0.0, "#f2f6f9"], [0.35, "#9cc6e0"], [0.7, "#2f83b8"], [1.0, "#08304f"]]
 
 _AXIS: Final[dict[str, Any]] = {

@@ -38,6 +38,16 @@ REQUIRED_COLUMNS: Final[dict[str, tuple[str, ...]]] = {
         "emotion", "signal", "group_a", "group_b", "n_a", "n_b", "mean_a", "mean_b", "u", "z_signed", "p", "p_bh",
         "rank_biserial", "ci_low", "ci_high", "note",
     ),
+    "combinations": (
+        "group", "emotion", "directions", "complexity", "n_types", "n_frames", "expected_types", "ci_low", "ci_high",
+    ),
+    "combination_tests": (
+        "emotion", "directions", "measure", "n_a", "n_b", "mean_a", "mean_b", "z_signed", "p", "p_bh", "rank_biserial", "ci_low",
+        "ci_high", "note",
+    ),
+    "quality": (
+        "participant_id", "session", "task", "frames_per_s", "face_px", "face_score", "sharpness", "brightness", "turn_deg",
+    ),
     "planted_effects": (
         "effect", "description", "statistic", "planted", "estimate", "ci_low", "ci_high", "n_a", "n_b", "p", "recovered",
     ),
@@ -115,6 +125,10 @@ class GroupReportInputs:
         ``desc-attributegroups_tests``, ``desc-emotionaus_tests``.
     emotion_frames
         ``desc-emotionframes_tests``: the tests over frames, for a sentence on where they disagree.
+    combinations, combination_tests
+        ``desc-combinations_complexity``, ``desc-combinations_tests``.
+    quality
+        Participant, session, task, and what `tasks.reports.quality.measure_quality` gives for the recording.
     planted_effects
         ``desc-planted_effects``; only a rendered study has one.
     absent
@@ -135,6 +149,10 @@ class GroupReportInputs:
         Name of the face detector's weights, for the methods text.
     atypicality
         Tables of predicted atypicality; None where the study has no ratings.
+    comparison_link
+        Address of the page of the comparison, relative to the report; empty where there is none.
+    figure_links
+        Figures for print: title, then format and address of each file.
     """
 
     facts: ReportFacts
@@ -147,6 +165,9 @@ class GroupReportInputs:
     attribute_tests: pd.DataFrame | None = None
     emotion_tests: pd.DataFrame | None = None
     emotion_frames: pd.DataFrame | None = None
+    combinations: pd.DataFrame | None = None
+    combination_tests: pd.DataFrame | None = None
+    quality: pd.DataFrame | None = None
     planted_effects: pd.DataFrame | None = None
     absent: Mapping[str, str] = field(default_factory=dict)
     outcomes: Sequence[Outcome] = ()
@@ -157,6 +178,8 @@ class GroupReportInputs:
     weights: pd.DataFrame | None = None
     detector: str = ""
     atypicality: AtypicalityTables | None = None
+    comparison_link: str = ""
+    figure_links: Sequence[tuple[str, Sequence[tuple[str, str]]]] = ()
 
     def __post_init__(self) -> None:
         for name in REQUIRED_COLUMNS:

@@ -36,6 +36,34 @@ _REFERENCES: Final[dict[str, Reference]] = {
         "testing. Journal of the Royal Statistical Society B 57, 289-300.",
         "https://doi.org/10.1111/j.2517-6161.1995.tb02031.x",
     ),
+    "wilson": Reference(
+        "Wilson, E. B. (1927). Probable inference, the law of succession, and statistical inference. Journal of the American "
+        "Statistical Association 22, 209-212.",
+        "https://doi.org/10.1080/01621459.1927.10502953",
+    ),
+    "newcombe": Reference(
+        "Newcombe, R. G. (2006). Confidence intervals for an effect size measure based on the Mann-Whitney statistic. Part 2. "
+        "Statistics in Medicine 25, 559-573.",
+        "https://doi.org/10.1002/sim.2324",
+    ),
+    "ojala": Reference(
+        "Ojala, M. & Garriga, G. C. (2009). Permutation tests for studying classifier performance. IEEE International Conference "
+        "on Data Mining, 908-913.",
+        "https://doi.org/10.1109/ICDM.2009.108",
+    ),
+    "stard": Reference(
+        "Bossuyt, P. M. et al. (2015). STARD 2015: an updated list of essential items for reporting diagnostic accuracy studies. "
+        "BMJ 351, h5527.",
+        "https://doi.org/10.1136/bmj.h5527",
+    ),
+    "ji": Reference(
+        "Ji, Y. et al. (2025). Hugging Rain Man. IEEE Transactions on Affective Computing.",
+        "https://doi.org/10.1109/TAFFC.2025.3558914",
+    ),
+    "hurlbert": Reference(
+        "Hurlbert, S. H. (1971). The nonconcept of species diversity: a critique and alternative parameters. Ecology 52, 577-586.",
+        "https://doi.org/10.2307/1934145",
+    ),
     "mann": Reference(
         "Mann, H. B. & Whitney, D. R. (1947). On a test of whether one of two random variables is stochastically "
         "larger than the "
@@ -57,6 +85,16 @@ _EMOTIONS_TEXT: Final = (
     "and Hochberg 1995). The participant is the unit of analysis: frames of one participant are not independent."
 )
 
+_FLOW_TEXT: Final = (
+    "The flow of participants is reported after item 19 of STARD 2015 (Bossuyt et al. 2015), a guideline for studies of accuracy; "
+    "that does not make this software a diagnostic test."
+)
+_COMBINATIONS_TEXT: Final = (
+    "Combinations: the sets of action units that are active in a frame, counted by group, emotion and number of active units (Ji "
+    "et al. 2025) and rarefied to equal frames (Hurlbert 1971); participants' mean and largest numbers of active units and "
+    "rarefied numbers of combinations were compared with the test of Mann and Whitney (1947)."
+)
+
 _STATISTICS: Final[list[tuple[str, str]]] = [
     ("F1", "harmonic mean of sensitivity and the share of positive calls that were right"),
     ("AUC", "chance that a random participant of the positive group scores above one of the comparison group"),
@@ -72,16 +110,20 @@ def describe_methods(inputs: GroupReportInputs) -> list[Block]:
     paragraphs: list[Block] = []
     cited: list[str] = []
     if inputs.features is not None:
-        paragraphs += [Text(_features_text(inputs)), Text(_EFFECTS_TEXT)]
-        cited += ["retinaface", "li", "hedges"]
+        paragraphs += [Text(_features_text(inputs)), Text(_FLOW_TEXT), Text(_EFFECTS_TEXT)]
+        cited += ["retinaface", "li", "stard", "hedges"]
     if inputs.performance is not None and len(inputs.performance):
         paragraphs.append(Text(_classification_text(inputs)))
+        cited += ["wilson", "newcombe", "ojala"]
     if inputs.attribute_tests is not None:
         paragraphs.append(Text(_ATTRIBUTES_TEXT))
         cited.append("benjamini")
     if inputs.emotion_tests is not None:
         paragraphs.append(Text(_EMOTIONS_TEXT))
         cited += ["mann", "benjamini"]
+    if inputs.combination_tests is not None:
+        paragraphs.append(Text(_COMBINATIONS_TEXT))
+        cited += ["ji", "hurlbert", "mann"]
     if not paragraphs:
         return [Absent("No analysis of this run produced a table, so there is no method to describe.")]
     unique = [_REFERENCES[key] for key in dict.fromkeys(cited)]
@@ -109,8 +151,10 @@ def _classification_text(inputs: GroupReportInputs) -> str:
     names = [] if performance is None else [classifier_label(name) for name in dict.fromkeys(performance["classifier"])]
     return (
         f"Classification: {listing(names)}, validated leaving one participant out; scaling and any selection happened "
-        "within the fold. Each score was made when its participant was left out. Permutation p is the share of label "
-        "permutations, the observed one included, that reach the observed F1."
+        "within the fold. Each score was made when its participant was left out. Intervals of sensitivity, specificity and "
+        "accuracy are those of Wilson (1927), of the AUC that of Newcombe (2006, method 5), of F1 and MCC bootstrap intervals over "
+        "participants. Permutation p is the share of label permutations, the observed one included, that reach the observed F1 "
+        "(Ojala and Garriga 2009)."
     )
 
 

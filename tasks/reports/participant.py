@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any, Final
 
 import pandas as pd
 
@@ -31,6 +31,7 @@ from tasks.reports.formatting import (
     file_size,
     integer,
     is_missing,
+    listing,
     number,
     percent,
     plural,
@@ -40,6 +41,8 @@ from tasks.reports.inputs import ParticipantReportInputs, SessionRecord
 from tasks.reports.methods import describe_glossary
 from tasks.reports.pages import absent_reason, render_page
 from tasks.reports.profile import describe_profile
+from tasks.reports.quality import COLUMNS as QUALITY_COLUMNS
+from tasks.reports.quality import MEASURES, measure_quality
 from tasks.reports.timelines import (
     draw_action_units,
     draw_affect,
@@ -49,8 +52,11 @@ from tasks.reports.timelines import (
     prepare_timeline,
 )  # fmt: skip
 
-LONG_GAP_S = 5.0
+LONG_GAP_S: Final = 5.0
 """Seconds without a valid frame from which a gap is worth a warning."""
+
+THIN_SEGMENT: Final = 0.5
+"""Share of valid frames under which a stimulus segment is worth a warning."""
 
 
 def build_participant_report(inputs: ParticipantReportInputs) -> str:
@@ -120,9 +126,42 @@ def _session_warnings(inputs: ParticipantReportInputs, record: SessionRecord) ->
     others = int((record.frames["invalid_reason"] == "not_target").sum())
     if others:
         warnings.append(f"In {plural(others, 'frame')} only another person's face was found.")
+    unread = int((record.frames["invalid_reason"] == "decode_error").sum())
+    if unread:
+        warnings.append(f"{plural(unread, 'frame')} could not be decoded: the file is damaged.")
+    if record.facts.get("tool"):
+        warnings.append(f"Measured by {record.facts['tool']}, whose table was imported; values are those of that tool.")
+    warnings += _segment_warnings(record, record.frames)
     if (record.triage or {}).get("rate") == "variable":
         warnings.append("The frame rate varies; times are those of the file, not frame number divided by rate.")
     return warnings
+
+
+def _segment_warnings(record: SessionRecord, frames: pd.DataFrame) -> list[str]:
+    """Stimulus segments that the recording does not hold, or of which less than half was measured."""
+    if record.events is None or record.events.empty:
+        return []
+    end = float(frames["time_s"].max())
+    missed, thin = [], []
+    for event, share in measure_segments(record.events, frames):
+        name = "a segment" if is_missing(event["trial_type"]) else str(event["trial_type"])
+        if event["onset"] >= end:
+            missed.append(name)
+        elif share is None or share < THIN_SEGMENT:
+            thin.append(f"{name} ({percent(share or 0.0)})")
+    warnings = [f"The recording ends before the segments {listing(missed)}."] if missed else []
+    if thin:
+        warnings.append(f"Segments with less than {percent(THIN_SEGMENT)} of frames valid: {listing(thin)}.")
+    return warnings
+
+
+def measure_segments(events: pd.DataFrame, frames: pd.DataFrame) -> list[tuple[Mapping[Hashable, Any], float | None]]:
+    """Each stimulus segment with its share of valid frames; None where the recording has no frame of it."""
+    found: list[tuple[Mapping[Hashable, Any], float | None]] = []
+    for event in events.dropna(subset=["onset", "duration"]).to_dict("records"):
+        inside = frames[(frames["time_s"] >= event["onset"]) & (frames["time_s"] < event["onset"] + event["duration"])]
+        found.append((event, float(inside["valid"].mean()) if len(inside) else None))
+    return found
 
 
 def _glance(inputs: ParticipantReportInputs) -> list[Block]:
@@ -138,7 +177,9 @@ def _glance(inputs: ParticipantReportInputs) -> list[Block]:
         tiles.append(Tile("Longest gap", duration(max(c.longest_gap_s for c in found))))
     blocks: list[Block] = [Tiles(tiles), Warnings(find_warnings(inputs), "No quality warning for this participant.")]
     if inputs.show_covariates and inputs.covariates:
-        pairs = [(str(name).capitalize(), _covariate(value)) for name, value in inputs.covariates.items()]
+        pairs = [
+            (str(name).replace("_", " ").capitalize(), _covariate(value)) for name, value in inputs.covariates.items()
+        ]
         blocks.append(Facts(pairs))
     return blocks
 
@@ -152,10 +193,23 @@ def _covariate(value: Any) -> str:
 def _recording(record: SessionRecord, index: int) -> list[Block]:
     pairs = recording_facts(record)
     blocks: list[Block] = [Facts(pairs, columns=2)] if pairs else [Absent("The recording was not probed.")]
+    quality = _quality_facts(record)
+    if quality:
+        blocks += [Subheading("Quality, medians over valid frames"), Facts(quality, columns=2)]
     switches = list(record.facts.get("target_switches", ()))
     if switches:
         blocks += [Subheading("Changes of the tracked face"), _tabulate_switches(switches, index)]
     return blocks
+
+
+def _quality_facts(record: SessionRecord) -> list[tuple[str, str]]:
+    frames = record.frames
+    if frames is None or not set(QUALITY_COLUMNS) <= set(frames) or not frames["valid"].any():
+        return []
+    found = measure_quality(frames)
+    return [
+        (MEASURES[name].label, MEASURES[name].write(value)) for name, value in found.items() if not is_missing(value)
+    ]
 
 
 def recording_facts(record: SessionRecord) -> list[tuple[str, str]]:
@@ -176,6 +230,7 @@ def recording_facts(record: SessionRecord) -> list[tuple[str, str]]:
         pairs.append(("Frames in the file", integer(row["packet_frames"])))
     if row.get("size_bytes"):
         pairs.append(("File size", file_size(row["size_bytes"])))
+    pairs.append(("Measured by", str(record.facts.get("tool") or "")))
     pairs.append(("Reader", str(record.facts.get("reader") or "")))
     pairs += [("Note", without_folders(note)) for note in record.facts.get("reader_notes", ())]
     if row.get("sha256"):
@@ -220,9 +275,7 @@ def _signals(inputs: ParticipantReportInputs, record: SessionRecord, index: int)
 
 def _tabulate_events(events: pd.DataFrame, frames: pd.DataFrame, index: int) -> Table:
     rows = []
-    for event in events.to_dict("records"):
-        inside = frames[(frames["time_s"] >= event["onset"]) & (frames["time_s"] < event["onset"] + event["duration"])]
-        share = float(inside["valid"].mean()) if len(inside) else None
+    for event, share in measure_segments(events, frames):
         rows.append(
             [
                 Cell("" if is_missing(event["trial_type"]) else str(event["trial_type"])),

@@ -59,7 +59,8 @@ def test_from_tables_of_another_tool_to_a_sav(facetrace, tmp_path):
     assert rows["included"].tolist() == [1, 1]
     assert meta.variable_value_labels["group"] == {0: "TD", 1: "ASD"}
     assert {path.name for path in folder.iterdir()} == {
-        "features.sav", "features_semicolon.csv", "features.json", "codebook.html", "read_features.R", "read_features.sps",
+        "features.sav", "features_semicolon.csv", "features.json", "codebook.html", "codebook.json",
+        "read_features.R", "read_features.sps",
     }  # fmt: skip
 
 

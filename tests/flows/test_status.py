@@ -50,6 +50,7 @@ def test_a_setting_of_one_analysis_leaves_the_others_alone(copied_finished_study
     found = states(copied_finished_study)
     assert found.pop(("classify", "")) == ("stale", "classify.permutations 20 -> 5")
     assert found.pop(("report", "")) == ("stale", "classify.permutations 20 -> 5")
+    assert found.pop(("export", "")) == ("stale", "a step before it is not up to date")
     assert {state for state, _ in found.values()} == {"up to date"}
 
 
@@ -76,7 +77,7 @@ def test_outputs_that_were_deleted_or_altered_are_found_and_made_again(copied_fi
         ("extract: 3 up to date; 1 computed; 1 recomputed: the output was altered; "
         "1 recomputed: its sidecar is missing or damaged"),
         "summarize: up to date", "classify: up to date", "compare: up to date", "publish: up to date",
-        "atypicality: up to date", "report: up to date",
+        "atypicality: up to date", "export: up to date", "report: up to date",
     ]  # fmt: skip
     for path, table in expected.items():
         pd.testing.assert_frame_equal(pd.read_parquet(path), table)

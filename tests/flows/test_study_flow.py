@@ -73,6 +73,10 @@ def test_all_tables_reports_and_sidecars_are_written(finished_study):
     tracks = sorted(folder.glob("sub-*/beh/*_desc-atypicality_beh.parquet"))
     assert len(tracks) == 6
     assert "Predicted atypicality" in next(folder.glob("sub-*/sub-*_report.html")).read_text()
+    exported = {path.stem for path in (folder / "export").glob("*.sav")}
+    assert len(exported) == len(names)
+    assert {"features", "predictions", "emotionaus", "combinations", "combinations_complexity"} <= exported
+    assert not (folder / "export" / "frames").exists()
     modes = {oct(path.stat().st_mode & 0o777) for path in folder.rglob("*")}
     assert modes == {"0o600", "0o700"}
 
@@ -80,10 +84,13 @@ def test_all_tables_reports_and_sidecars_are_written(finished_study):
 def test_a_second_run_computes_nothing(finished_study, monkeypatch, run_study):
     monkeypatch.setenv("FACETRACE_STUDIES", str(finished_study.parent))
     folder = Derivatives.of_study(finished_study).folder
-    tables = [path for path in folder.rglob("*.parquet") if "triage" not in path.name]
-    before = {path: path.stat().st_mtime_ns for path in tables}
-    assert run_study(finished_study)["exit_code"] == 0
-    assert {path: path.stat().st_mtime_ns for path in tables} == before
+    tables = [path for path in folder.rglob("*.parquet") if path.stem != "desc-triage_videos"]
+    files = [*tables, *(path for path in folder.rglob("*") if path.suffix in {".html", ".sav", ".csv", ".svg", ".pdf"})]
+    before = {path: path.stat().st_mtime_ns for path in files}
+    summary = run_study(finished_study)
+    assert summary["exit_code"] == 0
+    assert "export: up to date" in summary["actions"]
+    assert {path: path.stat().st_mtime_ns for path in files} == before
 
 
 def test_broken_participants_fail_alone(copied_study, run_study, change_settings):

@@ -127,16 +127,21 @@ def test_page_and_figures_stand_alone(comparison, tmp_path) -> None:
     assert "Made with rendered faces" in page
     assert sum(tag == "svg" for tag, _ in tags.found) == 4
     for name in ("effects", "participants", "rates", "complexity"):
-        svg = (folder / f"figure_{name}.svg").read_text()
+        svg = (folder / "figures" / f"{name}.svg").read_text()
         assert ET.fromstring(svg).tag.endswith("svg")  # noqa: S314
         assert svg in page
-        assert read_sidecar(folder / f"figure_{name}.svg")["facts"] == {"rendered": True}
+        pdf = folder / "figures" / f"{name}.pdf"
+        assert pdf.read_bytes().startswith(b"%PDF-")
+        assert b"CreationDate" not in pdf.read_bytes()
+        for path in (folder / "figures" / f"{name}.svg", pdf):
+            assert read_sidecar(path)["facts"] == {"rendered": True}
     assert len((folder / "comparison_tests.csv").read_text().splitlines()) == 1 + len(SIGNALS)
-    before = {path: path.read_bytes() for path in folder.iterdir()}
+    figures = {path: path.read_bytes() for path in (folder / "figures").iterdir() if path.suffix != ".json"}
+    assert len(figures) == 8
     assert publish(derivatives) is None
-    (folder / "figure_rates.svg").unlink()
+    (folder / "figures" / "rates.pdf").unlink()
     assert publish(derivatives) is not None
-    assert (folder / "figure_rates.svg").read_bytes() == before[folder / "figure_rates.svg"]  # the same to the byte
+    assert {path: path.read_bytes() for path in figures} == figures  # the same to the byte
     assert publish(derivatives, CompareSettings(permutations=199, bootstrap_samples=100, alpha=0.01)) is not None
 
 
@@ -147,3 +152,4 @@ def test_nothing_to_compare_is_said(tmp_path) -> None:
     page = (derivatives.folder / "group" / "comparison.html").read_text()
     assert "No emotion could be compared" in page
     assert "<svg" not in page
+    assert "No emotion could be compared" in (derivatives.figures / "rates.svg").read_text()

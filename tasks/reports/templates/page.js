@@ -59,14 +59,35 @@
       if (order === null) { return a.key === '' ? 1 : -1; }
       return (descending ? -order : order) || a.index - b.index;
     }).forEach(function (item) { body.appendChild(item.row); });
-    table.querySelectorAll('th[aria-sort]').forEach(function (other) { other.removeAttribute('aria-sort'); });
+    table.querySelectorAll('th[aria-sort]').forEach(function (other) { other.setAttribute('aria-sort', 'none'); });
     heading.setAttribute('aria-sort', descending ? 'descending' : 'ascending');
   }
 
   document.querySelectorAll('table.sortable').forEach(function (table) {
     table.querySelectorAll('thead button').forEach(function (button) {
       var heading = button.closest('th');
+      heading.setAttribute('aria-sort', 'none');
       button.addEventListener('click', function () { sortTable(table, heading.cellIndex, heading); });
+    });
+  });
+
+  // Paper is narrower than the screen: drawings shrink to its columns, and grow back afterwards.
+  var PAPER_COLUMN = {1: 660, 2: 312};
+
+  window.addEventListener('beforeprint', function () {
+    document.querySelectorAll('.chart .svg-container').forEach(function (box) {
+      var width = box.clientWidth;
+      var room = PAPER_COLUMN[box.closest('.columns-2, .columns-3') ? 2 : 1];
+      box.dataset.screen = box.style.cssText;
+      box.style.width = width + 'px';
+      box.style.height = box.clientHeight + 'px';
+      box.style.zoom = Math.min(1, room / width);
+    });
+  });
+
+  window.addEventListener('afterprint', function () {
+    document.querySelectorAll('.chart .svg-container').forEach(function (box) {
+      box.style.cssText = box.dataset.screen;
     });
   });
 

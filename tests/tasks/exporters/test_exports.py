@@ -16,14 +16,17 @@ from tasks.checking import check_study
 from tasks.classification import PREDICTION_COLUMNS
 from tasks.errors import InvalidInputError, SettingsError
 from tasks.exporters.dictionary import MISSING_CODE, describe_table
-from tasks.exporting import export_tables, list_jobs
+from tasks.exporting import export_tables, list_jobs, why_exports_stale
+from tasks.provenance import read_sidecar, sha256_file, write_json_atomic
+from tasks.settings import ExportSettings
+from tasks.tables import write_table
 
 
 def test_every_file_is_there_and_private(exported):
     names = {path.name for path in exported.iterdir()}
     assert names == {
         "features.parquet", "features.csv", "features_semicolon.csv", "features.sav", "features.json", "codebook.html",
-        "read_features.R", "read_features.sps", "frames",
+        "codebook.json", "read_features.R", "read_features.sps", "frames",
     }  # fmt: skip
     assert len(list((exported / "frames").glob("*.sav"))) == 4
     assert {stat.S_IMODE(path.stat().st_mode) for path in exported.rglob("*") if path.is_file()} == {0o600}
@@ -132,6 +135,83 @@ def test_the_same_export_twice_has_the_same_content(exported_study, exported, tm
     pd.testing.assert_frame_equal(first[0], second[0])
     assert first[1].variable_value_labels == second[1].variable_value_labels
     assert (exported / "features.csv").read_bytes() == csv
+
+
+def test_exports_that_hold_are_not_written_again(exported_study, exported):
+    settings = ExportSettings()
+    export_tables(exported_study, formats=settings.formats)
+    before = {path: path.stat().st_mtime_ns for path in exported.rglob("*") if path.is_file()}
+    assert why_exports_stale(exported_study) is None
+    assert export_tables(exported_study, formats=settings.formats) is None
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    (exported / "codebook.html").write_text("spoiled")
+    assert export_tables(exported_study, formats=settings.formats) == "codebook written"
+    assert "mean_AU12" in (exported / "codebook.html").read_text()
+
+
+@pytest.fixture
+def copied(exported, exported_study, tmp_path):
+    folder = tmp_path / "study"
+    shutil.copytree(exported_study.study.folder, folder)
+    return folder
+
+
+def test_what_is_exported_of_a_participant_who_left_the_table_goes(copied):
+    table = copied / "participants.tsv"
+    table.write_text("".join(line for line in table.read_text().splitlines(keepends=True) if "003" not in line))
+    checked = check_study(copied)
+    frames = copied / "derivatives/facetrace/export/frames"
+    assert list(frames.glob("sub-003*"))
+    assert "sub-003" in str(why_exports_stale(checked))
+    # The four formats of the frame table; those of other participants and tables still hold.
+    removed = "4 files of tables that are no more removed"
+    assert export_tables(checked, formats=("sav",), tables=("features",)) == removed
+    assert not list(frames.glob("sub-003*"))
+    assert len(list(frames.glob("sub-*.sav"))) == 3
+    assert export_tables(checked, formats=("sav",), tables=("features",)) is None
+
+
+def test_frames_of_a_participant_who_was_not_asked_for_stay(copied):
+    checked = check_study(copied, participant_labels=["001"])
+    export_tables(checked, formats=("sav",), tables=("features",))
+    assert len(list((copied / "derivatives/facetrace/export/frames").glob("sub-*.sav"))) == 4
+
+
+def test_the_export_of_a_table_that_is_gone_goes_with_its_lines_in_the_codebook(copied):
+    folder = copied / "derivatives/facetrace"
+    source = folder / "group/desc-features_participants.parquet"
+    shutil.copy(source, folder / "group/desc-other_participants.parquet")
+    shutil.copy(source.with_suffix(".json"), folder / "group/desc-other_participants.json")
+    checked = check_study(copied)
+    export_tables(checked, formats=("csv",))
+    assert 'id="other"' in (folder / "export/codebook.html").read_text()
+    (folder / "group/desc-other_participants.parquet").unlink()
+    assert export_tables(checked, formats=("csv",)) == "1 file of tables that are no more removed"
+    assert not (folder / "export/other.csv").exists()
+    assert 'id="other"' not in (folder / "export/codebook.html").read_text()
+
+
+def test_frames_that_were_exported_once_stay_true(copied):
+    frames = next((copied / "derivatives/facetrace").glob("sub-002/beh/*.parquet"))
+    rows = pd.read_parquet(frames).head(100)
+    write_table(rows, frames)
+    sidecar = read_sidecar(frames)
+    write_json_atomic(frames.with_suffix(".json"), {**sidecar, "output_sha256": sha256_file(frames)})
+    checked = check_study(copied)
+    assert "sub-002" in str(why_exports_stale(checked))
+    export_tables(checked, formats=ExportSettings().formats)
+    exported = copied / f"derivatives/facetrace/export/frames/{frames.stem}.sav"
+    assert len(pyreadstat.read_sav(exported)[0]) == 100
+    assert why_exports_stale(checked) is None
+
+
+def test_tables_of_the_same_name_have_exports_of_their_own(copied):
+    group = copied / "derivatives/facetrace/group"
+    source = group / "desc-features_participants.parquet"
+    for name in ("combinations_complexity", "combinations_tests", "performance_classifiers", "performance_atypicality"):
+        shutil.copy(source, group / f"desc-{name}.parquet")
+    names = {job.name for job in list_jobs(check_study(copied))}
+    assert names == {"features", "combinations", "combinations_complexity", "performance", "performance_atypicality"}
 
 
 def test_frames_have_codes_for_reasons(exported):

@@ -291,11 +291,43 @@ def make_planted() -> pd.DataFrame:
     return pd.DataFrame(rows, columns=names).assign(n_a=11, n_b=11)
 
 
+def make_combinations() -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Complexity by group and emotion, and tests of it."""
+    rows = [
+        {"group": group, "emotion": emotion, "directions": False, "complexity": complexity, "n_types": types,
+         "n_frames": 100 - 20 * complexity, "expected_types": types - 0.5, "ci_low": types - 1.5, "ci_high": types + 0.5}
+        for emotion in EMOTIONS
+        for group, shift in (("ASD", 0), ("TD", 3))
+        for complexity, types in ((0, 1), (1, 5 + shift), (2, 9 + shift), (3, 2 + shift))
+    ]  # fmt: skip
+    tests = [
+        {"emotion": emotion, "directions": False, "measure": measure, "n_a": 11, "n_b": 11, "mean_a": 1.2, "mean_b": 1.6,
+         "z_signed": -2.0, "p": 0.046, "p_bh": 0.03 if emotion == "happy" else 0.2, "rank_biserial": -0.4, "ci_low": -0.7,
+         "ci_high": 0.1, "note": ""}
+        for emotion in EMOTIONS
+        for measure in ("mean_complexity", "max_complexity", "rarefied_types")
+    ]  # fmt: skip
+    return pd.DataFrame(rows), pd.DataFrame(tests)
+
+
+def make_quality(frames: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    """Recordings alike but for one that is dark."""
+    rng = np.random.default_rng(11)
+    rows = [
+        {"participant_id": name, "session": "", "task": "clips", "frames_per_s": 25.0, "face_px": 180 + rng.normal(0, 5),
+         "face_score": 0.98, "sharpness": 90 + rng.normal(0, 4), "brightness": 30.0 if name == "TD05" else 120 + rng.normal(0, 5),
+         "turn_deg": 8 + rng.normal(0, 1)}
+        for name in frames
+    ]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
 def make_group_inputs(facts: ReportFacts = FACTS) -> GroupReportInputs:
     participants = make_participants()
     frames = {name: make_frames(name) for name in participants["participant_id"] if name != FAILED}
     features = make_features(participants, frames)
     predictions = make_predictions(features)
+    combinations, combination_tests = make_combinations()
     outcomes = [
         Outcome(
             name, "", "clips", "failed" if name == FAILED else "ok", "No frame can be decoded" if name == FAILED else ""
@@ -312,6 +344,11 @@ def make_group_inputs(facts: ReportFacts = FACTS) -> GroupReportInputs:
         predictions=predictions,
         attribute_tests=make_attribute_tests(),
         emotion_tests=make_emotion_tests(),
+        combinations=combinations,
+        combination_tests=combination_tests,
+        quality=make_quality(frames),
+        comparison_link="group/comparison.html",
+        figure_links=[("Flow of participants", [("SVG", "group/figures/flow.svg"), ("PDF", "group/figures/flow.pdf")])],
         planted_effects=make_planted(),
         outcomes=outcomes,
         report_links={name: f"sub-{name}.html" for name in participants["participant_id"]},

@@ -14,7 +14,6 @@ import pytest
 from features.frame_table import empty_rows
 from tasks.reports import GroupReportInputs, ParticipantReportInputs, ReportFacts
 from tasks.reports.classification import chance_f1, draw_roc, find_performance, permutation_cell
-from tasks.reports.cohort import build_flow, reached_steps
 from tasks.reports.coverage import label_sessions, reason_shares
 from tasks.reports.feature_effects import measure_effects
 from tasks.reports.formatting import (
@@ -211,20 +210,6 @@ def test_effects_need_two_participants_a_group(group_inputs: GroupReportInputs) 
     assert group_inputs.features is not None
     few = group_inputs.features[group_inputs.features["participant_id"].isin(["ASD01", "TD01", "TD02"])]
     assert measure_effects(few, group_inputs.facts).empty
-
-
-def test_flow_counts_each_loss_once(group_inputs: GroupReportInputs) -> None:
-    flow = build_flow(group_inputs)
-    assert [(step.label, step.total) for step in flow.steps] == [
-        ("Enrolled", 24), ("Video readable", 23), ("Extracted", 23), ("Enough coverage", 22), ("Analysed", 22),
-    ]  # fmt: skip
-    assert flow.steps[1].by_group == [("ASD", 11), ("TD", 12)]
-    assert [step.lost for step in flow.steps] == ["", "without ASD05", "", "without TD09", ""]
-
-
-def test_analysed_without_classification_are_those_above_the_gate(group_inputs: GroupReportInputs) -> None:
-    steps = dict(reached_steps(dataclasses.replace(group_inputs, predictions=None)))
-    assert steps["Analysed"] == steps["Enough coverage"]
 
 
 def test_reason_shares_sum_to_one(group_inputs: GroupReportInputs) -> None:

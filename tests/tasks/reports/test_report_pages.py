@@ -14,7 +14,7 @@ from plotly import graph_objects
 from features.frame_table import empty_rows
 from tasks.attribute_tests import ATTRIBUTE_TEST_COLUMNS
 from tasks.classification import PERFORMANCE_COLUMNS, PREDICTION_COLUMNS
-from tasks.emotion_columns import EMOTION_TEST_COLUMNS
+from tasks.emotion_columns import COMPLEXITY_COLUMNS, DIVERSITY_COLUMNS, EMOTION_TEST_COLUMNS
 from tasks.manifest import Outcome
 from tasks.planted_effects import PLANTED_EFFECT_COLUMNS
 from tasks.probing import TRIAGE_COLUMNS
@@ -35,6 +35,8 @@ WRITTEN = {
     "predictions": PREDICTION_COLUMNS,
     "attribute_tests": ATTRIBUTE_TEST_COLUMNS,
     "emotion_tests": EMOTION_TEST_COLUMNS,
+    "combinations": COMPLEXITY_COLUMNS,
+    "combination_tests": DIVERSITY_COLUMNS,
     "planted_effects": PLANTED_EFFECT_COLUMNS,
 }
 
@@ -183,7 +185,9 @@ def test_hostile_participant_is_inert_in_the_participant_report(
     assert '&lt;script&gt;alert("x")&lt;/script&gt;' in names
 
 
-@pytest.mark.parametrize("name", ["participants", "triage", "features", "performance", "predictions", "emotion_tests"])
+@pytest.mark.parametrize(
+    "name", ["participants", "triage", "features", "performance", "predictions", "emotion_tests", "combinations"]
+)
 def test_a_missing_table_is_explained(group_inputs: GroupReportInputs, name: str) -> None:
     reason = f"Table {name} was not made: 2 participants, 3 are needed"
     text = build_group_report(dataclasses.replace(group_inputs, **{name: None}, absent={name: reason}))
@@ -249,8 +253,8 @@ def test_reports_name_no_absolute_path(group_inputs: GroupReportInputs) -> None:
 
 def test_sections_of_the_group_report(group_page: str) -> None:
     assert Page(group_page).headings == [
-        "At a glance", "Participant flow", "Run and participants", "Coverage", "Planted effects", "Classification", "Features",
-        "Attribute groups", "Action units by emotion", "Settings, versions, weights", "Methods", "Glossary",
+        "At a glance", "Participant flow", "Run and participants", "Coverage and quality", "Planted effects", "Classification", "Features",
+        "Attribute groups", "Action units by emotion", "Combinations of action units", "Figures for print", "Settings, versions, weights", "Methods", "Glossary",
     ]  # fmt: skip
 
 
@@ -260,7 +264,7 @@ def test_covariates_are_private_unless_asked_for(participant_inputs: Participant
 
 
 def test_methods_cite_only_what_was_used(group_inputs: GroupReportInputs) -> None:
-    text = build_group_report(dataclasses.replace(group_inputs, emotion_tests=None))
+    text = build_group_report(dataclasses.replace(group_inputs, emotion_tests=None, combination_tests=None))
     assert "10.1109/ICIP.2019.8803604" in text
     assert "aoms/1177730491" not in text
 
