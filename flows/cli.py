@@ -79,10 +79,12 @@ def withdraw(
     ],
 ) -> None:
     """Delete all that was derived from a participant; later runs leave the participant out. Videos are not touched."""
-    from tasks.withdrawal import withdraw_participant  # noqa: PLC0415
+    from tasks.withdrawal import find_other_trees, withdraw_participant  # noqa: PLC0415
 
     for name in withdraw_participant(study, participant):
         print(f"deleted {name}")  # noqa: T201
+    for tree in find_other_trees(study, participant):
+        print(f"NOT deleted: {tree} also holds the participant, and tables made from it may. Delete it yourself.")  # noqa: T201
     print(  # noqa: T201
         "Withdrawn. The next run makes the tables and reports of the study again. "
         "The participant's videos and row in participants.tsv are still there: delete them as your protocol says."

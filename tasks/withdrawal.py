@@ -71,6 +71,28 @@ def withdraw_participant(study_folder: Path, participant: str) -> list[str]:
         return _withdraw(derivatives, name, rows)
 
 
+def find_other_trees(study_folder: Path, participant: str) -> list[str]:
+    """Folders beside the study's derivatives that hold a participant, such as trees of other networks that were put aside.
+
+    Parameters
+    ----------
+    study_folder
+        Study folder.
+    participant
+        Id, with or without ``sub-``.
+
+    Returns
+    -------
+    list of str
+        Relative to the study. They are not deleted by a withdrawal, since other programs' derivatives may lie there, too.
+    """
+    own = Derivatives.of_study(study_folder).folder
+    trees = sorted(path for path in own.parent.glob("*") if path != own)
+    return [
+        str(tree.relative_to(study_folder)) for tree in trees if (tree / f"{SUBJECT}{bare_id(participant)}").is_dir()
+    ]
+
+
 def _withdraw(derivatives: Derivatives, name: str, rows: dict[str, str]) -> list[str]:
     own, table = derivatives.folder / f"{SUBJECT}{name}", derivatives.folder / WITHDRAWN_TABLE
     rows.setdefault(name, datetime.now(UTC).date().isoformat())

@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from flows.cli import main
 from tasks.bids_names import Derivatives
 from tasks.checking import check_study
 from tasks.errors import InvalidInputError
@@ -131,6 +132,20 @@ def test_a_withdrawn_participant_leaves_no_trace_in_tables_and_reports(
     assert [item for item in log["inputs"] if item["participant_id"] == "002"] == [
         {"participant_id": "002", "session": "", "task": "", "status": "skipped", "reason": "withdrawn", "action": ""}
     ]
+
+
+def test_withdrawing_names_other_trees_that_hold_the_participant(tmp_path, capsys, monkeypatch):
+    (tmp_path / "participants.tsv").write_text("participant_id\tgroup\n001\tASD\n002\tTD\n")
+    for tree in ("facetrace", "facetrace-bottleneck", "other-tool"):
+        (tmp_path / "derivatives" / tree / "sub-001").mkdir(parents=True)
+    (tmp_path / "derivatives/without/sub-002").mkdir(parents=True)
+    monkeypatch.setattr("sys.argv", ["facetrace", "withdraw", str(tmp_path), "sub-001"])
+    with pytest.raises(SystemExit) as left:
+        main()
+    assert not left.value.code
+    named = [line.split()[2] for line in capsys.readouterr().out.splitlines() if line.startswith("NOT deleted")]
+    assert named == ["derivatives/facetrace-bottleneck", "derivatives/other-tool"]
+    assert not (tmp_path / "derivatives/facetrace/sub-001").exists()
 
 
 def test_withdrawing_somebody_unknown_deletes_nothing(copied_finished_study):
