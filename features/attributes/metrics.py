@@ -198,6 +198,22 @@ def score_dimension(labels: npt.ArrayLike, predictions: npt.ArrayLike) -> Dimens
     )
 
 
+def require_same_shape(labels: AttributeLabels, frames: npt.NDArray[np.floating[Any]], layout: OutputLayout) -> None:
+    """Stop where labels and predictions are not of the same faces and tasks.
+
+    Raises
+    ------
+    ValueError
+        If the shapes disagree.
+    """
+    expected = (len(labels), layout.n_outputs)
+    if frames.shape != expected or labels.n_aus != layout.n_aus:
+        raise ValueError(
+            f"Expected predictions of shape {expected} and labels of {layout.n_aus} action units, "
+            f"got {frames.shape} and {labels.n_aus}."
+        )
+
+
 def score_attributes(labels: AttributeLabels, frames: npt.NDArray[np.float32], layout: OutputLayout) -> AttributeScores:
     """Score all tasks.
 
@@ -215,12 +231,7 @@ def score_attributes(labels: AttributeLabels, frames: npt.NDArray[np.float32], l
     ValueError
         If the shapes disagree.
     """
-    expected = (len(labels), layout.n_outputs)
-    if frames.shape != expected or labels.n_aus != layout.n_aus:
-        raise ValueError(
-            f"Expected predictions of shape {expected} and labels of {layout.n_aus} action units, "
-            f"got {frames.shape} and {labels.n_aus}."
-        )
+    require_same_shape(labels, frames, layout)
     k = layout.n_aus
     return AttributeScores(
         aus=tuple(score_au(labels.aus[:, i], frames[:, i]) for i in range(k)),

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from features.attributes.labels import UNKNOWN_EXPRESSION, AttributeLabels
+from features.attributes.metrics import require_same_shape
 from features.attributes.network import OutputLayout
 
 FloatArray = npt.NDArray[np.float64]
@@ -57,12 +58,7 @@ def tally(labels: AttributeLabels, frames: npt.NDArray[np.floating], layout: Out
     ValueError
         If the shapes disagree.
     """
-    expected = (len(labels), layout.n_outputs)
-    if frames.shape != expected or labels.n_aus != layout.n_aus:
-        raise ValueError(
-            f"Expected predictions of shape {expected} and labels of {layout.n_aus} action units, "
-            f"got {frames.shape} and {labels.n_aus}."
-        )
+    require_same_shape(labels, frames, layout)
     n, k = len(labels), layout.n_expressions
     known, truth = ~np.isnan(labels.aus), labels.aus >= _PRESENT
     predicted = frames[:, : layout.n_aus] > _PRESENT
