@@ -30,7 +30,7 @@ from tasks.attribute_data.pictures import read_picture
 from tasks.errors import InvalidInputError, OutputError
 from tasks.pipelining import prefetch
 from tasks.progress import Reporter, silent
-from tasks.provenance import hash_json, make_folder, write_atomic
+from tasks.provenance import hash_json, make_folder, write_atomic, write_text_atomic
 from tasks.settings import Settings
 
 if TYPE_CHECKING:
@@ -43,6 +43,15 @@ NO_FACE: Final = "no face found"
 NO_BOX: Final = "no usable face box"
 BAD_FACE: Final = "box or landmarks of the face cannot be cut"
 SKIPPED_FILE: Final = "skipped.csv"
+
+README: Final = "README.md"
+
+_README_TEXT: Final = """# Faces
+
+This folder holds pictures of faces: crops of the training images, cut by `facetrace train-attributes` so that no image is opened
+twice. They are readable by their owner alone and are used for training and evaluation only. Treat them as you treat the
+images; delete the folder at any time, it is made again when it is needed.
+"""
 
 _CODE_VERSION: Final = 2
 _BATCH: Final = 32
@@ -109,6 +118,8 @@ def prepare_crops(
         If the disk has no room for the crops.
     """
     described = _describe(settings, detector_sha256)
+    if not (out / README).exists():
+        write_text_atomic(out / README, _README_TEXT)
     folder = make_folder(out / f"{_slug(images.name)}-{hash_json(described)[:12]}")
     size = settings.training.input_size
     parts = list(_plan_parts(images, described))

@@ -255,6 +255,7 @@ def test_without_a_detector_it_says_so(pictures: Path, tmp_path: Path) -> None:
 def test_files_are_private(pictures: Path, tmp_path: Path) -> None:
     folder, _ = prepare(make_data(pictures, ["0.png", "1.png"]), tmp_path / "crops")
     assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o600}
+    assert "pictures of faces" in (folder.parent / "README.md").read_text()
 
 
 @pytest.mark.real_media
