@@ -99,6 +99,7 @@ def make_study(rendered: Path, folder: Path) -> None:
         "permutations": 0,
         "min_participants_per_group": 2,
     }
+    (folder / "ratings.csv").unlink()  # four participants are too few to predict ratings
     settings["compare"] = {"min_participants_per_group": 2}
     (folder / "config.yaml").write_text(yaml.safe_dump(settings))
 

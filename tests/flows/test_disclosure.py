@@ -21,7 +21,7 @@ UNREADABLE = Path("/proc/self/mem")
 @pytest.fixture
 def seen_by_prefect(prefect_home, monkeypatch):
     """Run a step in a flow; the error that reached the flow, and all that Prefect stored of it."""
-    monkeypatch.setattr(disclosure, "RETRY_DELAYS_S", (0, 0))
+    monkeypatch.setitem(disclosure.TASK_OPTIONS, "retry_delay_seconds", [0, 0])
 
     def run(work) -> tuple[Exception | None, str, int]:
         from prefect import flow, get_client

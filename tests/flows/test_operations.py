@@ -39,7 +39,8 @@ def test_deployments_name_no_path_and_turn_analytics_off():
     assert "{{" not in text
     flows = [item["entrypoint"].rpartition(".")[2] for item in project["deployments"]]
     assert flows == [
-        "study", "extract", "summarize", "import_tables", "export", "classify", "compare", "atypicality", "report", "demo",
+        "study", "extract", "summarize", "import_tables", "export", "classify", "compare", "atypicality", "report",
+        "train_attributes", "demo",
     ]  # fmt: skip
     for deployment in project["deployments"]:
         assert deployment["work_pool"]["job_variables"]["env"] == ANALYTICS_OFF

@@ -87,7 +87,7 @@ def test_a_network_says_what_it_is(fitted: Path, data: TrainingData, settings: T
     assert folder.name == "mobilenet-s0.25-32px-multitask"
     metadata = AttributeMetadata.from_strings(read_strings(folder / CHECKPOINT))
     assert (metadata.unit, metadata.scale, metadata.input_size, metadata.demo) == ("mobilenet", 0.25, 32, True)
-    assert (metadata.alignment_mode, metadata.training_data) == ("box", ("rendered faces",))
+    assert (metadata.alignment_mode, metadata.training_data) == ("enlarged_box", ("rendered faces",))
     assert metadata.tasks == ("expression", "aus", "valence", "arousal")
     epochs = pd.read_csv(folder / "epochs.csv")
     assert epochs["epoch"].tolist() == [1, 2]
@@ -276,9 +276,7 @@ def test_networks_that_do_not_fit_the_images_are_refused(
     fitted: Path, data: TrainingData, settings: TrainingSettings, tmp_path: Path
 ) -> None:
     demo = MODELS_FOLDER / "demo" / "demo-attributes.safetensors"
-    message = (
-        r"an input of 224 pixels \(training.input_size is 32\); crops of the mode aligned \(the settings cut box\)"
-    )
+    message = r"an input of 224 pixels \(training.input_size is 32\); crops of the mode aligned \(the settings cut enlarged_box\)"
     with pytest.raises(WeightsError, match=message):
         evaluate_attributes(tmp_path, data, settings, checkpoint=demo)
     with pytest.raises(WeightsError, match="Run `facetrace train-attributes` first"):

@@ -171,7 +171,7 @@ def test_metadata_strings_survive() -> None:
         ({"aus": json.dumps(["AU01", "AU01"])}, "each output once"),
         ({"aus": json.dumps([])}, "at least one action unit"),
         ({"preprocessing": json.dumps("bgr")}, "'rgb/255', got 'bgr'"),
-        ({"alignment_mode": json.dumps("none")}, "aligned or box, got 'none'"),
+        ({"alignment_mode": json.dumps("none")}, "aligned or box or enlarged_box, got 'none'"),
         ({"demo": json.dumps("yes")}, "bool in the metadata entry 'demo'"),
         ({"surprise": "1"}, "unknown: surprise"),
         ({"scale": json.dumps(1.0)}, r"Expected shape \(32, 3, 3, 3\)|Expected shape"),
