@@ -33,7 +33,7 @@ from tasks.settings_section import Section
 from tasks.steps import PlannedStep
 from tasks.weights import Weights
 
-EXTRACT_VERSION: Final = 1
+EXTRACT_VERSION: Final = 2
 SUMMARIZE_VERSION: Final = 1
 CLASSIFY_VERSION: Final = 1
 ATYPICALITY_VERSION: Final = 2

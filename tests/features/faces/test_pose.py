@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from features.faces.pose import HEAD_POINTS, head_pose, rotation_matrix
+from features.faces.pose import HEAD_POINTS, SMILE, head_pose, rotation_matrix
+from features.facs import EMOTIONET_AUS
 from features.synthetic.identity import sample_identity
 from features.synthetic.renderer import FaceState, render_frame
 from features.synthetic.scene import sample_scene_look
@@ -20,6 +21,28 @@ def project(yaw: float, pitch: float, roll: float, *, scale: float = 80.0) -> np
 @given(st.floats(-75, 75), st.floats(-50, 50), st.floats(-60, 60), st.floats(5, 500))
 def test_known_angles_are_recovered(yaw: float, pitch: float, roll: float, scale: float) -> None:
     np.testing.assert_allclose(head_pose(project(yaw, pitch, roll, scale=scale)), (yaw, pitch, roll), atol=0.01)
+
+
+@given(st.floats(-60, 60), st.floats(-40, 40), st.floats(-60, 60), st.floats(0, 0.25))
+def test_a_smile_is_no_nod(yaw: float, pitch: float, roll: float, smile: float) -> None:
+    """Mouth corners drawn up and out by up to a quarter of the inter-ocular distance (16 mm) turn the head by less than a degree."""
+    smiling = HEAD_POINTS + smile * SMILE
+    seen = (smiling @ rotation_matrix(yaw, pitch, roll).T)[:, :2] * 80
+    np.testing.assert_allclose(head_pose(seen), (yaw, pitch, roll), atol=1)
+
+
+def test_rendered_smiles_do_not_nod() -> None:
+    """Smiles of other heads, whose corners do not move as the generic head's do: within 10 degrees of the same face at rest."""
+    scene = sample_scene_look(np.random.default_rng(0), quality=1.0)
+    for person in range(4):
+        pitches = []
+        for smile in (0.0, 1.0):
+            actions = np.array([smile if unit in {"AU06", "AU12"} else 0.0 for unit in EMOTIONET_AUS])
+            state = FaceState(au_left=actions, au_right=actions)
+            faces = [(sample_identity(np.random.default_rng(person)), state)]
+            face = render_frame(faces, scene, width=320, height=240, rng=np.random.default_rng(0)).faces[0]
+            pitches.append(head_pose(face.landmarks)[1])
+        assert abs(pitches[1] - pitches[0]) < 10
 
 
 def test_angles_survive_a_near_camera() -> None:
