@@ -37,7 +37,7 @@ demo: $(SETUP)
 
 test: $(DEV)
 	@# A thread each: the threads of two torch processes would only wait for each other.
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --no-loadscope-reorder
 
 # Needs root (or sudo) on Debian or Ubuntu.
 test-interop: $(DEV)

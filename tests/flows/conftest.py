@@ -12,14 +12,6 @@ import yaml
 from tasks.rendering import render_study, write_demo_settings
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the flows in one process, where they share a Prefect and the studies below; deployments bring their own."""
-    here = Path(__file__).parent
-    for item in items:
-        if item.path.parent == here and item.get_closest_marker("server") is None:
-            item.add_marker(pytest.mark.xdist_group("flows"))
-
-
 @pytest.fixture(scope="session")
 def prefect_home(tmp_path_factory) -> Iterator[Path]:
     """Flows of this session use a database in a temporary folder."""

@@ -30,7 +30,7 @@ from flows.registry import FLOWS
 from tasks.bids_names import Derivatives
 from tasks.provenance import sha256_file
 
-pytestmark = [pytest.mark.server, pytest.mark.xdist_group("deployments")]
+pytestmark = pytest.mark.server
 
 ROOT = Path(__file__).parents[2]
 STUDY = "emotions"
