@@ -30,6 +30,7 @@ FILE_MODE: Final = 0o600
 FOLDER_MODE: Final = 0o700
 
 _CHUNK: Final = 1 << 20
+_MOST_NAMED: Final = 3
 
 _RECORDED_PACKAGES: Final = (
     "facetrace", "av", "decord", "insightface", "numpy", "onnxruntime", "opencv-python", "pandas", "prefect", "pyarrow",
@@ -303,14 +304,13 @@ def describe_differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
     changes = []
     for part in ("code_version", "settings", "inputs", "weights"):
         before, after = _flatten(old.get(part), part), _flatten(new.get(part), part)
-        for name in sorted(before.keys() | after.keys()):
-            if before.get(name) == after.get(name):
-                continue
-            if part in {"inputs", "weights"}:
-                changes.append(f"{name.partition('.')[2]} changed")
-            else:
-                label = name.removeprefix("settings.")
-                changes.append(f"{label} {before.get(name)} -> {after.get(name)}")
+        differ = [name for name in sorted(before.keys() | after.keys()) if before.get(name) != after.get(name)]
+        if part in {"code_version", "settings"}:
+            changes += [f"{name.removeprefix('settings.')} {before.get(name)} -> {after.get(name)}" for name in differ]
+        else:
+            # A step on a whole study has an input for each recording.
+            changes += [f"{name.partition('.')[2]} changed" for name in differ[:_MOST_NAMED]]
+            changes += [f"{len(differ) - _MOST_NAMED} more changed"] if len(differ) > _MOST_NAMED else []
     return ", ".join(changes)
 
 

@@ -4,7 +4,16 @@ from datetime import UTC, datetime
 import pytest
 
 from features.frame_table import Column
-from tasks.provenance import Step, read_sidecar, sidecar_path, why_stale, write_atomic, write_sidecar, write_text_atomic
+from tasks.provenance import (
+    Step,
+    describe_differences,
+    read_sidecar,
+    sidecar_path,
+    why_stale,
+    write_atomic,
+    write_sidecar,
+    write_text_atomic,
+)
 
 
 @pytest.fixture
@@ -45,6 +54,13 @@ def test_a_current_output_does_not_run_again(output, step):
 def test_what_changed_is_named(output):
     changed = Step("extract", 2, {"detection.confidence": 0.8}, {"001//joy": "cc"}, {"detector": "bb"})
     assert why_stale(output, changed) == "code_version 1 -> 2, detection.confidence 0.7 -> 0.8, 001//joy changed"
+
+
+def test_of_many_changed_inputs_a_few_are_named():
+    before = Step("a", 1, inputs={f"sub-{number:03d}": "old" for number in range(200)})
+    after = Step("a", 1, inputs={f"sub-{number:03d}": "old" if number == 1 else "new" for number in range(200)})
+    told = describe_differences(before.described(), after.described())
+    assert told == "sub-000 changed, sub-002 changed, sub-003 changed, 196 more changed"
 
 
 def test_an_altered_or_deleted_output_is_noticed(output, step):
