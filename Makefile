@@ -76,7 +76,8 @@ atypicality-proof: $(SETUP)
 atypicality-full: $(SETUP)
 	$(BIN)/python -m benchmarks.atypicality_full build/atypicality-full
 
-# Nine hours on two cores: figure 2 of Li et al. on 20,000 rendered faces at half width. Stop it, start it: it goes on.
+# Hours (three to five on two cores, reckoned from a smaller run): figure 2 of Li et al. on 20,000 rendered faces at half width.
+# Stop it, start it: it goes on.
 attribute-table: $(SETUP)
 	[ -d build/attribute-table ] || $(BIN)/facetrace render-faces build/attribute-table --images 20000 --people 500 --workers 2
 	$(BIN)/facetrace tabulate-attributes build/attribute-table
