@@ -292,7 +292,9 @@ def test_the_server_schedules_the_nights(nights):
     # It did not with SQLAlchemy 2.1, and said so nowhere but in its own output.
     assert {run["expected_start_time"][11:19] for run in nights.scheduled} == {"01:00:00"}
     assert {run["parameters"]["study"] for run in nights.scheduled} == {"my-study"}
-    assert "ERROR" not in nights.logs[0].read_text()
+    # A heartbeat of the worker that meets a locked SQLite on a busy machine is an error, too; it is sent again.
+    errors = [line for line in nights.logs[0].read_text().splitlines() if "| ERROR" in line]
+    assert [line for line in errors if "heartbeat persistence" not in line] == []
 
 
 def test_the_server_sends_no_analytics(nights):
