@@ -63,27 +63,26 @@ def evaluate_attributes(
     config: ConfigFile = None,
 ) -> None:
     """Figures of an attribute network on the test images, with bootstrap intervals; the paper's beside them."""
-    from rich.console import Console  # noqa: PLC0415
-
+    from flows.cli_tables import open_console  # noqa: PLC0415
     from tasks.attribute_commands import evaluate_in_folder  # noqa: PLC0415
     from tasks.progress import show_progress  # noqa: PLC0415
 
     with say_how_far_it_came(), show_progress() as progress:
         made = evaluate_in_folder(folder, config, checkpoint, progress=progress)
-    Console().print(made.shown)
+    open_console().print(made.shown)
     print(os.path.relpath(made.path))  # noqa: T201
 
 
 @attributes_app.command("tabulate-attributes")
 def tabulate_attributes(folder: TrainingFolder, config: ConfigFile = None) -> None:
     """Train and evaluate three units in multi- and single-task mode: the paper's figure 2, published figures beside ours."""
-    from rich.console import Console  # noqa: PLC0415
     from rich.markdown import Markdown  # noqa: PLC0415
 
+    from flows.cli_tables import open_console  # noqa: PLC0415
     from tasks.attribute_commands import tabulate_in_folder  # noqa: PLC0415
     from tasks.progress import show_progress  # noqa: PLC0415
 
     with say_how_far_it_came(), show_progress() as progress:
         made = tabulate_in_folder(folder, config, progress=progress)
-    Console().print(Markdown(made.with_suffix(".md").read_text(encoding="utf-8")))
+    open_console().print(Markdown(made.with_suffix(".md").read_text(encoding="utf-8")))
     print(os.path.relpath(made))  # noqa: T201

@@ -262,8 +262,8 @@ def open_run(
         except BaseException as error:
             if not isinstance(error, Exception):  # ctrl-C, or Prefect's signal to end
                 manifest.note_interruption(checked.study.videos)
-                manifest.write(checked.study.derivatives.logs)
                 error.add_note(manifest.result_line())
+                _write_log(manifest, folder, error)
             raise
 
 
@@ -273,10 +273,15 @@ def _end_early(command: str, folder: Path | None, error: Exception) -> State[Any
     code = error.exit_code if isinstance(error, FacetraceError) else ExitCode.UNEXPECTED
     manifest.add_step_error(command, code, describe_error(error))
     if folder is not None and folder.is_dir():
-        try:
-            manifest.write(Derivatives.of_study(folder).logs)
-        except (OSError, FacetraceError) as unwritten:
-            error.add_note(f"The run log could not be written: {describe_error(unwritten)}")
+        _write_log(manifest, folder, error)
     summary = {"result": manifest.result_line(), "exit_code": int(code), "problems": [], "report": ""}
     message = f"{manifest.result_line()}: {error}" if isinstance(error, StudyNotFoundError) else manifest.result_line()
     return Failed(message=message, data=UnsuccessfulRunError(summary, error))
+
+
+def _write_log(manifest: RunManifest, folder: Path, error: BaseException) -> None:
+    """Write the log of a run that `error` ended; where that cannot be done, the error says so and stays what it is."""
+    try:
+        manifest.write(Derivatives.of_study(folder).logs)
+    except (OSError, FacetraceError) as unwritten:
+        error.add_note(f"The run log could not be written: {describe_error(unwritten)}")
